@@ -1,0 +1,58 @@
+"""The entry point: put the commands together, turn errors into one line and an exit code."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from colddiff_cli import degrade, demo, export, plugins, restore, train
+from colddiff_core.errors import ColdDiffError
+
+app = typer.Typer(
+    name="colddiff",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"colddiff {version('colddiff')}")
+        raise typer.Exit
+
+
+@app.callback()
+def colddiff(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Cold Diffusion: learn to invert any image degradation, and ship it as one ONNX file."""
+
+
+app.command()(demo.demo)
+app.command()(train.train)
+app.command()(restore.restore)
+app.command()(degrade.degrade)
+app.command()(export.export)
+app.add_typer(plugins.app, name="plugins")
+
+
+def main() -> None:
+    """Run the command line."""
+    from colddiff_cli.console import show_log
+
+    show_log()
+    try:
+        app()
+    except ColdDiffError as error:
+        print(f"colddiff: error: {error}", file=sys.stderr)  # noqa: T201 - plain, never wrapped
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("colddiff: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

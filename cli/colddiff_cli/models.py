@@ -1,0 +1,95 @@
+"""Open whatever a user calls a model: a model folder, or a file that an exporter wrote."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colddiff_core.errors import ModelFileError, UsageError
+from colddiff_core.exporter import ExportedModel, Exporter
+from colddiff_core.registry import registry
+
+if TYPE_CHECKING:
+    from colddiff_core.recipe import Recipe
+
+
+class FolderModel:
+    """A model folder behind the interface of an exported file.
+
+    Args:
+        folder: the model folder.
+        device: `auto`, `cpu` or `cuda`.
+        sampler: another sampler than the one the recipe names.
+    """
+
+    def __init__(self, folder: Path, *, device: str, sampler: str | None) -> None:
+        from colddiff_cli.options import torch_device
+        from colddiff_core.model_folder import load_model_recipe
+        from colddiff_core.process import ColdDiffusion
+        from colddiff_core.registry import build
+
+        self.recipe: Recipe = load_model_recipe(folder)
+        process = ColdDiffusion.load(folder).to(torch_device(device))
+        if sampler is not None:
+            process.sampler = build("sampler", sampler)
+        self._process = process
+        self.image_shape = process.degradation.image_shape
+        self.num_steps = process.num_steps
+
+    def restore(
+        self,
+        x_t: NDArray[np.float32],
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, NDArray[Any]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Run the sampling loop in torch; see `ExportedModel.restore`."""
+        import torch
+
+        device = next(self._process.restorer.parameters()).device
+        tensors = {name: torch.from_numpy(a).to(device) for name, a in (context or {}).items()}
+        x0 = self._process.restore(torch.from_numpy(x_t).to(device), timesteps, tensors)
+        restored: NDArray[np.float32] = x0.cpu().numpy()
+        return restored
+
+
+def open_model(path: Path, *, device: str = "auto", sampler: str | None = None) -> ExportedModel:
+    """Open a model folder or an exported file.
+
+    Args:
+        path: the folder or file.
+        device: `auto`, `cpu` or `cuda`.
+        sampler: another sampler than the model's own; a file has its sampler inside.
+
+    Raises:
+        UsageError: missing, damaged, of an unknown format, or the device cannot be had.
+    """
+    if path.is_dir():
+        return FolderModel(path, device=device, sampler=sampler)
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file or folder")
+    exporter = exporter_of(path)
+    if sampler is not None:
+        raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
+    return exporter.open(path, device=device)
+
+
+def exporter_of(path: Path) -> Exporter:
+    """The exporter whose files end as `path` does.
+
+    Raises:
+        ModelFileError: none.
+    """
+    found = registry()
+    suffixes = []
+    for item in found.components("exporter"):
+        cls = item.load()
+        assert issubclass(cls, Exporter)  # noqa: S101 - load has checked it; for the type checker
+        if path.suffix == cls.suffix:
+            exporter: Exporter = found.build("exporter", item.identity)
+            return exporter
+        suffixes.append(cls.suffix)
+    raise ModelFileError(
+        f"{path}: expected a model folder or a file that ends in {' or '.join(suffixes)}"
+    )

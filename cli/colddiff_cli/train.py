@@ -1,0 +1,40 @@
+"""`colddiff train`: from a recipe to a model folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colddiff_cli.options import Device, Settings
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The model folder.", show_default="runs/RECIPE"),
+    ] = None,
+    settings: Settings = None,
+    device: Device = "auto",
+) -> None:
+    """Train a restorer and write a model folder.
+
+    The folder receives the resolved recipe, the weights, where they come from, one line of
+    `metrics.jsonl` for each logged step, and pictures in `samples/`.
+
+    Example: `colddiff train mnist-demo -o digits --set train.steps=1000`
+    """
+    from colddiff_cli.console import out
+    from colddiff_cli.options import torch_device
+    from colddiff_core.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or [])
+    folder = output or Path("runs") / Path(recipe).stem
+    where = torch_device(device)
+
+    from colddiff_cli.training import train_with_progress
+
+    train_with_progress(loaded, folder, where)
+    out.print(str(folder), markup=False)

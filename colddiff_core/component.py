@@ -1,0 +1,37 @@
+"""What every built component carries: the words it was built from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ComponentConfig:
+    """How a component was built, enough to write it into a recipe and to build it again.
+
+    Attributes:
+        kind: one of `colddiff_core.hookspecs.KINDS`.
+        name: the registered name.
+        params: every parameter, defaults included, as TOML can say it.
+        distribution: the distribution that registered it, with its version: `"colddiff==0.1.0"`.
+        target: `"package.module:Class"`.
+    """
+
+    kind: str
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    distribution: str = ""
+    target: str = ""
+
+    @property
+    def provenance(self) -> str:
+        """`dist:component==version`, as `provenance.json` records it."""
+        distribution, _, version = self.distribution.partition("==")
+        return f"{distribution}:{self.name}=={version}"
+
+
+class Buildable:
+    """Base of everything that `build` makes."""
+
+    config: ComponentConfig | None = None
+    """Set by `build`; None for an object made by calling its class."""

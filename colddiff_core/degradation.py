@@ -1,0 +1,109 @@
+"""The contract of a degradation operator D."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.component import Buildable
+from colddiff_core.errors import ParameterError
+
+ImageShape = tuple[int, int, int]
+"""(C, H, W): channels, height, width."""
+
+Context = Mapping[str, Tensor]
+"""What is random about a degradation, batch first; drawn once per image and then fixed."""
+
+NO_CONTEXT: Context = MappingProxyType({})
+"""The context of a deterministic operator."""
+
+MAX_NUM_STEPS = 10_000
+"""Largest T accepted: tables have T + 1 rows, and a recipe may come from anybody."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of one context tensor, without the batch axis in front."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class Degradation(Buildable, nn.Module, ABC):
+    """x_t = D(x0, t, c): a degradation operator with a severity from 0 (clean) to T.
+
+    A subclass implements `forward`, keeps its tables as buffers, and obeys these laws: D(x0, 0, c)
+    is x0 exactly; each image of a batch has its own level and does not see the others; the cost
+    does not grow with t; no Python branch looks at tensor values, so that `torch.export` traces
+    it with a dynamic batch; the result has the dtype and device of `x0`.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T, the number of levels above 0.
+
+    Raises:
+        ParameterError: a size is not positive, or T is over `MAX_NUM_STEPS`.
+    """
+
+    def __init__(self, image_shape: ImageShape, num_steps: int) -> None:
+        super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1:
+            raise ParameterError(
+                f"image_shape: expected positive (C, H, W), got {tuple(image_shape)}"
+            )
+        if not 1 <= num_steps <= MAX_NUM_STEPS:
+            raise ParameterError(f"num_steps: expected 1 to {MAX_NUM_STEPS}, got {num_steps}")
+        self.image_shape: ImageShape = (image_shape[0], image_shape[1], image_shape[2])
+        self.num_steps = num_steps
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """Names, dtypes and shapes of the context tensors; empty when D is deterministic."""
+        return {}
+
+    def sample_context(
+        self,
+        x0: Tensor,  # noqa: ARG002 - what a random operator needs, not a deterministic one
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Context:
+        """Draw what is random about D for each image of a batch.
+
+        Args:
+            x0: (B, C, H, W), the images to be degraded; the result lies on their device.
+            generator: on the CPU, the only source of randomness.
+
+        Returns:
+            One tensor per entry of `context_spec`, with the batch axis in front.
+        """
+        return NO_CONTEXT
+
+    @abstractmethod
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """Degrade each image to its level.
+
+        Args:
+            x0: (B, C, H, W) clean images, floating point, in [-1, 1].
+            t: (B,) int64 levels, 0 (clean) to `num_steps`.
+            context: as `sample_context` returns it.
+
+        Returns:
+            x_t, (B, C, H, W), with the dtype and device of `x0`.
+        """
+
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, s) - D(x0, t), the update of Algorithm 2; override where one transform does.
+
+        Args:
+            x0: (B, C, H, W) images.
+            t: (B,) int64 levels to leave.
+            s: (B,) int64 levels to reach.
+            context: as `sample_context` returns it.
+        """
+        return self(x0, s, context) - self(x0, t, context)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        """Shown by `repr`, as torch modules do."""
+        return f"image_shape={self.image_shape}, num_steps={self.num_steps}"

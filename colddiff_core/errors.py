@@ -1,0 +1,53 @@
+"""Errors meant for the person who made the mistake.
+
+Each message says what was expected, what came and what to do. The command line prints it as
+one line and ends with the error's `exit_code`; anything else that escapes is a bug of ours.
+"""
+
+
+class ColdDiffError(Exception):
+    """Something failed although the request was in order (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(ColdDiffError):
+    """Bad input or usage: the caller can mend it (exit code 2)."""
+
+    exit_code = 2
+
+
+class ParameterError(UsageError, ValueError):
+    """A component was given a parameter that it does not know or cannot use."""
+
+
+class UnknownComponentError(UsageError, LookupError):
+    """No component of that kind has that name."""
+
+
+class RecipeError(UsageError):
+    """A recipe cannot be read, or says something that does not fit."""
+
+
+class ModelFolderError(UsageError):
+    """A folder is not a model folder, or is damaged."""
+
+
+class ImageError(UsageError):
+    """A picture cannot be read, or does not have the expected size or channels."""
+
+
+class DatasetError(UsageError):
+    """A data set's files are missing, damaged or empty."""
+
+
+class ExportError(ColdDiffError):
+    """A model could not be exported, or its export does not agree with torch."""
+
+
+class ModelFileError(UsageError):
+    """An exported file is missing, damaged or was not written by this project."""
+
+
+class PluginError(ColdDiffError):
+    """A plugin broke its contract."""

@@ -1,0 +1,69 @@
+"""How far restored images are from the clean ones."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.registry import build
+
+
+def rmse(images: Tensor, x0: Tensor) -> float:
+    """Root mean squared error on [0, 1], pooled over all pixels of all images, as in the paper.
+
+    Args:
+        images: (N, C, H, W) in [-1, 1], not clamped.
+        x0: (N, C, H, W) clean images in [-1, 1].
+    """
+    return ((images.double() - x0.double()) / 2).square().mean().sqrt().item()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same images degraded to level T and restored in the ways of the paper.
+
+    Attributes:
+        x0: (N, C, H, W) clean images.
+        rows: (N, C, H, W) each: `degraded`, `direct` (one step), `naive` (Algorithm 1) and
+            `improved` (Algorithm 2).
+    """
+
+    x0: Tensor
+    rows: Mapping[str, Tensor]
+
+    def rmse(self) -> dict[str, float]:
+        """The error of each row."""
+        return {name: rmse(images, self.x0) for name, images in self.rows.items()}
+
+
+def compare(
+    process: ColdDiffusion, x0: Tensor, generator: torch.Generator, *, batch_size: int = 100
+) -> Comparison:
+    """Degrade images fully and restore them in one step, by Algorithm 1 and by Algorithm 2.
+
+    Args:
+        process: gives the degradation and the restorer; its sampler is not used.
+        x0: (N, C, H, W) clean images in [-1, 1], on the device of the process.
+        generator: on the CPU, for what the degradation draws.
+        batch_size: images restored together.
+    """
+    batches = [_restore(process, batch, generator) for batch in torch.split(x0, batch_size)]
+    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in batches[0]})
+
+
+def _restore(process: ColdDiffusion, x0: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    context = process.degradation.sample_context(x0, generator)
+    with torch.no_grad():
+        x_t = process.degrade(x0, context=context)
+    rows = {"degraded": x_t, "direct": process.restore(x_t, (process.num_steps, 0), context)}
+    for name, variant in _variants(process):
+        rows[name] = variant.restore(x_t, context=context)
+    return rows
+
+
+def _variants(process: ColdDiffusion) -> Iterator[tuple[str, ColdDiffusion]]:
+    for name in ("naive", "improved"):
+        sampler = build("sampler", name)
+        yield name, ColdDiffusion(process.degradation, process.restorer, sampler)

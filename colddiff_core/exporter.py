@@ -1,0 +1,102 @@
+"""The contract of an exporter: a format that a trained process is written to and run from.
+
+This module and the module of an exporter import no torch at the top, so that a file can be run
+where torch is not installed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from colddiff_core.component import Buildable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written and how well it agrees with torch.
+
+    Attributes:
+        path: the file.
+        size: its bytes.
+        nodes: number of operators.
+        checks: what was run, e.g. `"batch 5, 20 steps"`, and the largest absolute difference of
+            a pixel, on [-1, 1].
+        tolerance: the largest difference that is accepted.
+    """
+
+    path: Path
+    size: int
+    nodes: int
+    checks: Mapping[str, float]
+    tolerance: float
+
+    @property
+    def max_error(self) -> float:
+        """The largest difference in all checks."""
+        return max(self.checks.values())
+
+
+class ExportedModel(Protocol):
+    """An exported file, open and ready to run; arrays in, arrays out."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images it takes."""
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+
+    @property
+    def recipe(self) -> "Recipe":
+        """The recipe that the file carries, for whoever has torch and wants its degradation."""
+
+    def restore(
+        self,
+        x_t: "NDArray[np.float32]",
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, "NDArray[Any]"] | None = None,
+    ) -> "NDArray[np.float32]":
+        """Run the sampling loop, as `ColdDiffusion.restore` does."""
+
+
+class Exporter(Buildable, ABC):
+    """One file format."""
+
+    suffix: ClassVar[str]
+    """How its files end, e.g. `".onnx"`."""
+
+    @abstractmethod
+    def export(
+        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+    ) -> ExportReport:
+        """Write a file, run it and compare it with torch.
+
+        Args:
+            process: what to export, in evaluation mode, on the CPU.
+            path: the file; on failure, what was there before stays.
+            images: (N, C, H, W) clean images in [-1, 1] to compare on; noise when None.
+
+        Raises:
+            ExportError: it cannot be expressed in the format, or differs by more than the
+                tolerance.
+        """
+
+    @abstractmethod
+    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+        """Open a file of this format without importing torch.
+
+        Raises:
+            ModelFileError: missing, damaged or not written by this project.
+            UsageError: the device cannot be had.
+        """

@@ -1,0 +1,120 @@
+"""Pictures in and out: files, uint8 arrays and float32 batches in [-1, 1]. Imports no torch.
+
+A picture file is hostile until proven otherwise: its size is bounded before it is decoded, and
+formats that Pillow hands to another program are not read.
+"""
+
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from colddiff_core.errors import ImageError
+from colddiff_core.files import write_atomically
+
+MAX_PIXELS = 64_000_000
+"""Largest picture that is decoded, width times height."""
+
+_RUN_A_PROGRAM = {"EPS", "WMF"}  # Pillow gives these to Ghostscript or to the system
+
+Pixels = NDArray[np.uint8]
+"""(H, W, C) uint8, C = 1 (grey) or 3 (red, green, blue)."""
+
+
+def read_image(path: Path, channels: Literal[1, 3] | None = None) -> Pixels:
+    """Decode a picture: upright, without its alpha channel, 8 bits a channel.
+
+    Args:
+        path: the file.
+        channels: convert to grey (1) or colour (3); None keeps what the file has.
+
+    Raises:
+        ImageError: not a picture that Pillow reads, damaged, or over `MAX_PIXELS`.
+    """
+    Image.init()
+    formats = [name for name in Image.OPEN if name not in _RUN_A_PROGRAM]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of what the size check below refuses
+            with Image.open(path, formats=formats) as picture:
+                _check_size(path, picture)
+                return _to_pixels(ImageOps.exif_transpose(picture), channels)
+    except UnidentifiedImageError:
+        raise ImageError(f"{path}: not a picture that can be read") from None
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path}: a folder, not a picture") from None
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        raise ImageError(f"{path}: cannot be decoded: {error}") from None
+
+
+def _check_size(path: Path, picture: Image.Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: {picture.width}x{picture.height} is over the limit of "
+            f"{MAX_PIXELS // 1_000_000} megapixels"
+        )
+
+
+def _to_pixels(picture: Image.Image, channels: int | None) -> Pixels:
+    if picture.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip, not scale
+        values = np.asarray(picture).astype(np.float64)
+        top = 65535.0 if picture.mode.startswith("I") else 1.0
+        picture = Image.fromarray((np.clip(values / top, 0, 1) * 255 + 0.5).astype(np.uint8))
+    grey = picture.mode in ("1", "L", "LA", "La")
+    wanted = channels or (1 if grey else 3)
+    array = np.asarray(picture.convert("L" if wanted == 1 else "RGB"))
+    return array.reshape(picture.height, picture.width, wanted)
+
+
+def fit(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Resize so that the picture covers height x width, and crop it centrally to that."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    covered = ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC)
+    return np.asarray(covered).reshape(height, width, pixels.shape[2])
+
+
+def to_batch(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
+    """(H, W, C) uint8 pictures of one shape to (B, C, H, W) float32 in [-1, 1]."""
+    stacked = np.stack(pictures).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(stacked, dtype=np.float32) / np.float32(255) * 2 - 1
+
+
+def from_batch(batch: NDArray[Any]) -> list[Pixels]:
+    """(B, C, H, W) in [-1, 1], clipped, to (H, W, C) uint8 pictures."""
+    levels = np.clip((batch.transpose(0, 2, 3, 1) + 1) / 2, 0, 1) * 255
+    return list(np.rint(levels).astype(np.uint8))
+
+
+def tile(rows: Sequence[Sequence[Pixels]], *, gap: int = 2, zoom: int = 1) -> Pixels:
+    """Lay pictures of one shape out in rows on white, `gap` pixels apart, enlarged `zoom` times."""
+    height, width, channels = rows[0][0].shape
+    h, w = height * zoom, width * zoom
+    columns = max(len(row) for row in rows)
+    sheet = np.full(
+        (len(rows) * (h + gap) - gap, columns * (w + gap) - gap, channels), 255, dtype=np.uint8
+    )
+    for r, row in enumerate(rows):
+        for c, pixels in enumerate(row):
+            big = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
+            top, left = r * (h + gap), c * (w + gap)
+            sheet[top : top + h, left : left + w] = big
+    return sheet
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Write a PNG file, whole or not at all."""
+    buffer = BytesIO()
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    picture.save(buffer, format="PNG", optimize=True)
+    write_atomically(path, buffer.getvalue())

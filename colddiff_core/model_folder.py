@@ -1,0 +1,189 @@
+"""Model folders: `recipe.toml` (resolved), `model.safetensors` (weights), `provenance.json`.
+
+Nothing in a model folder is executed: the recipe names installed components, the weights are
+plain tensors, and both are checked before they are used.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from colddiff_core.component import ComponentConfig
+from colddiff_core.errors import ModelFolderError, RecipeError, UsageError
+from colddiff_core.files import write_atomically
+from colddiff_core.recipe import ComponentTable, Recipe, read_toml
+from colddiff_core.registry import build
+
+if TYPE_CHECKING:
+    from colddiff_core.process import ColdDiffusion
+
+RECIPE, WEIGHTS, PROVENANCE = "recipe.toml", "model.safetensors", "provenance.json"
+
+
+def save_model(
+    process: "ColdDiffusion",
+    folder: Path | str,
+    *,
+    recipe: Recipe | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a model folder; see `ColdDiffusion.save`.
+
+    Args:
+        process: what to save.
+        folder: made if it does not exist.
+        recipe: what the process was made from, for the tables on data and training.
+        provenance: what else to record.
+
+    Raises:
+        UsageError: a part was not made by `build`, so no recipe can name it.
+    """
+    folder = Path(folder)
+    resolved = resolved_recipe(process, recipe)
+    weights = {
+        f"restorer.{name}": tensor.detach().cpu().contiguous()
+        for name, tensor in process.restorer.state_dict().items()
+    }
+    facts = {
+        "schema_version": 1,
+        "colddiff": version("colddiff"),
+        "torch": torch.__version__,
+        "git_commit": git_commit(),
+        "components": [config.provenance for config in component_configs(process).values()],
+        **(provenance or {}),
+    }
+    write_atomically(folder / WEIGHTS, save_tensors(weights))
+    write_atomically(folder / PROVENANCE, json.dumps(facts, indent=2) + "\n")
+    write_atomically(folder / RECIPE, resolved.to_toml())  # last: it makes the folder a model
+    return folder
+
+
+def load_model(folder: Path | str) -> "ColdDiffusion":
+    """Read a model folder; see `ColdDiffusion.load`."""
+    from colddiff_core.process import ColdDiffusion
+
+    folder = Path(folder)
+    recipe = load_model_recipe(folder)
+    shape = recipe.image_shape
+    if shape is None:
+        raise ModelFolderError(f"{folder / RECIPE}: image_shape is missing")
+    process = ColdDiffusion(
+        build(
+            "degradation",
+            recipe.degradation.name,
+            image_shape=shape,
+            **recipe.degradation.params,
+        ),
+        build("restorer", recipe.restorer.name, image_shape=shape, **recipe.restorer.params),
+        build("sampler", recipe.sampler.name, **recipe.sampler.params),
+    )
+    path = folder / WEIGHTS
+    try:
+        weights = load_tensors(path.read_bytes())
+    except OSError as error:
+        raise ModelFolderError(f"{path}: {error.strerror}") from error
+    except (SafetensorError, ValueError) as error:
+        raise ModelFolderError(f"{path}: damaged: {error}") from error
+    prefix = "restorer."
+    state = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    _check_state(process.restorer.state_dict(), state, path)
+    process.restorer.load_state_dict(state)
+    return process.eval()
+
+
+def load_model_recipe(folder: Path) -> Recipe:
+    """Read the recipe of a model folder.
+
+    Raises:
+        ModelFolderError: it is not a model folder, or its recipe is damaged.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder}: no such folder")
+    path = folder / RECIPE
+    if not path.is_file():
+        raise ModelFolderError(f"{folder}: not a model folder, it has no {RECIPE}")
+    try:
+        return Recipe.from_table(read_toml(path), where=str(path))
+    except RecipeError as error:
+        raise ModelFolderError(str(error)) from error
+
+
+def resolved_recipe(process: "ColdDiffusion", recipe: Recipe | None = None) -> Recipe:
+    """The recipe that builds `process` again, every parameter written out.
+
+    Raises:
+        UsageError: a part was not made by `build`.
+    """
+    configs = component_configs(process)
+    return Recipe(
+        summary=recipe.summary if recipe else "",
+        source=recipe.source if recipe else "",
+        image_shape=process.degradation.image_shape,
+        data=recipe.data if recipe else None,
+        train=recipe.train if recipe else Recipe.model_fields["train"].default,
+        **{kind: ComponentTable.of(config) for kind, config in configs.items()},
+    )
+
+
+def component_configs(process: "ColdDiffusion") -> dict[str, ComponentConfig]:
+    """How each part of `process` was built, by kind.
+
+    Raises:
+        UsageError: a part was not made by `build`.
+    """
+    parts = {
+        "degradation": process.degradation,
+        "restorer": process.restorer,
+        "sampler": process.sampler,
+    }
+    configs = {}
+    for kind, part in parts.items():
+        config = getattr(part, "config", None)
+        if not isinstance(config, ComponentConfig):
+            raise UsageError(
+                f"{kind} {type(part).__name__}: a model folder names its parts, so make them with "
+                f"build({kind!r}, name, …)"
+            )
+        configs[kind] = config
+    return configs
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that this code runs from; None for an installed wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    wrong = sorted(expected.keys() ^ found.keys()) or sorted(
+        name for name in expected if expected[name].shape != found[name].shape
+    )
+    if wrong:
+        raise ModelFolderError(
+            f"{path}: does not hold the weights of this recipe's restorer: "
+            f"{len(wrong)} tensors are missing, unknown or of another shape, e.g. {wrong[0]!r}"
+        )
+    damaged = [name for name, tensor in found.items() if not tensor.isfinite().all()]
+    if damaged:
+        raise ModelFolderError(f"{path}: {damaged[0]!r} has values that are not finite")

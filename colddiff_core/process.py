@@ -1,0 +1,233 @@
+"""The process: a degradation, a restorer and a sampler at work together.
+
+| here | in the paper (arXiv 2208.09392) |
+|---|---|
+| `degrade` | x_t = D(x_0, t), section 3 |
+| `restore` with `naive` | Algorithm 1 |
+| `restore` with `improved` | Algorithm 2 |
+| `restore` with timesteps (T, 0) | direct reconstruction |
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core import timesteps as schedules
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation
+from colddiff_core.errors import UsageError
+from colddiff_core.prior import Prior
+from colddiff_core.restorer import Restorer
+from colddiff_core.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a sampling loop.
+
+    Attributes:
+        t: the level left.
+        s: the level reached.
+        x_t: (B, C, H, W) before the step.
+        x0_hat: (B, C, H, W), the restorer's estimate R(x_t, t).
+        x_s: (B, C, H, W) after the step.
+    """
+
+    t: int
+    s: int
+    x_t: Tensor
+    x0_hat: Tensor
+    x_s: Tensor
+
+
+class ColdDiffusion(nn.Module):
+    """Degrade, restore and generate images.
+
+    Args:
+        degradation: D.
+        restorer: R, any module called as R(x_t, t) with int64 levels t of shape (B,).
+        sampler: the step of the sampling algorithm.
+    """
+
+    def __init__(
+        self, degradation: Degradation, restorer: Restorer | nn.Module, sampler: Sampler
+    ) -> None:
+        super().__init__()
+        self.degradation = degradation
+        self.restorer = restorer
+        self.sampler = sampler
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.degradation.num_steps
+
+    def degrade(
+        self, x0: Tensor, t: Tensor | int | None = None, context: Context | None = None
+    ) -> Tensor:
+        """D(x0, t, context).
+
+        Args:
+            x0: (B, C, H, W) clean images in [-1, 1].
+            t: one level per image, (B,) int64, or one for all; T when None.
+            context: from `degradation.sample_context`; needed if D is random.
+
+        Returns:
+            x_t, (B, C, H, W).
+
+        Raises:
+            UsageError: shape, level or context do not fit.
+        """
+        self._check_images(x0)
+        levels = self._levels(self.num_steps if t is None else t, x0)
+        if levels.min() < 0 or levels.max() > self.num_steps:
+            raise UsageError(f"t: expected levels 0 to {self.num_steps}, got {levels.tolist()}")
+        context = self._check_context(context, x0)
+        return self.degradation(x0, levels, context)  # type: ignore[no-any-return]
+
+    def restore(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+        *,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Tensor:
+        """Run the sampling loop; nothing is clamped, no gradient is recorded.
+
+        Args:
+            x_t: (B, C, H, W) images at level `timesteps[0]`.
+            timesteps: levels, strictly decreasing to 0; all from T when None.
+            context: that of the degradation; needed if D is random.
+            on_step: called after each step.
+
+        Returns:
+            The restored images, (B, C, H, W).
+
+        Raises:
+            UsageError: shape, timesteps or context do not fit.
+        """
+        x = x_t
+        for step in self.steps(x_t, timesteps, context):
+            if on_step is not None:
+                on_step(step)
+            x = step.x_s
+        return x
+
+    def trajectory(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+    ) -> Tensor:
+        """All states of `restore`, the start included: (len(timesteps), B, C, H, W)."""
+        return torch.stack([x_t, *(step.x_s for step in self.steps(x_t, timesteps, context))])
+
+    @torch.no_grad()
+    def steps(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+    ) -> Iterator[Step]:
+        """The sampling loop as an iterator, for whoever wants to look inside; see `restore`."""
+        levels = (
+            schedules.full(self.num_steps)
+            if timesteps is None
+            else schedules.checked(timesteps, self.num_steps)
+        )
+        self._check_images(x_t)
+        context = self._check_context(context, x_t)
+        x = x_t
+        for t, s in itertools.pairwise(levels):
+            t_batch, s_batch = self._levels(t, x), self._levels(s, x)
+            x0_hat = self.restorer(x, t_batch)
+            x_s = self.sampler.step(x, x0_hat, t_batch, s_batch, self.degradation, context)
+            yield Step(t, s, x, x0_hat, x_s)
+            x = x_s
+
+    def generate(
+        self,
+        n: int,
+        prior: Prior,
+        timesteps: Iterable[int] | None = None,
+        *,
+        generator: torch.Generator,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Tensor:
+        """Restore `n` images that a prior drew at level T.
+
+        Args:
+            n: how many.
+            prior: draws x_T and the context.
+            timesteps: levels, strictly decreasing to 0; all from T when None.
+            generator: on the CPU, the only source of randomness.
+            on_step: called after each step.
+
+        Returns:
+            (n, C, H, W).
+
+        Raises:
+            UsageError: the prior does not give the context that the degradation needs.
+        """
+        device = next(self.parameters(), torch.empty(0)).device
+        x_t, context = prior.sample(n, generator)
+        context = {name: value.to(device) for name, value in context.items()}
+        return self.restore(x_t.to(device), timesteps, context, on_step=on_step)
+
+    def save(self, folder: Path | str, *, provenance: Mapping[str, Any] | None = None) -> Path:
+        """Write a model folder: recipe, weights, provenance; no other file of `folder` changes.
+
+        Args:
+            folder: made if it does not exist.
+            provenance: what else to record, e.g. seeds and training figures.
+
+        Raises:
+            UsageError: a part was not made by `build`, so no recipe can name it.
+        """
+        from colddiff_core.model_folder import save_model
+
+        return save_model(self, folder, provenance=provenance)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "ColdDiffusion":
+        """Read a model folder, in evaluation mode, on the CPU; nothing in it is executed.
+
+        Raises:
+            ModelFolderError: it is not a model folder, or is damaged.
+            UnknownComponentError: a plugin that it needs is not installed.
+        """
+        from colddiff_core.model_folder import load_model
+
+        return load_model(folder)
+
+    def _levels(self, t: Tensor | int, images: Tensor) -> Tensor:
+        if isinstance(t, Tensor):
+            return t.to(images.device)
+        return torch.full((images.shape[0],), t, dtype=torch.int64, device=images.device)
+
+    def _check_images(self, images: Tensor) -> None:
+        expected = self.degradation.image_shape
+        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(expected):
+            raise UsageError(
+                f"images: expected (batch, {', '.join(map(str, expected))}), "
+                f"got {tuple(images.shape)}"
+            )
+
+    def _check_context(self, context: Context | None, images: Tensor) -> Context:
+        given = NO_CONTEXT if context is None else context
+        for name, spec in self.degradation.context_spec.items():
+            if name not in given:
+                raise UsageError(
+                    f"context: {name!r} is missing; draw it with degradation.sample_context"
+                )
+            expected = (images.shape[0], *spec.shape)
+            if tuple(given[name].shape) != expected:
+                raise UsageError(
+                    f"context {name!r}: expected shape {expected}, got {tuple(given[name].shape)}"
+                )
+        return given

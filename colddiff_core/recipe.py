@@ -1,0 +1,197 @@
+"""Recipes: the TOML files that name data, degradation, restorer, sampler and training."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
+
+from colddiff_core.component import ComponentConfig
+from colddiff_core.discovery import plugins
+from colddiff_core.errors import RecipeError
+from colddiff_core.schema import validate_table
+
+MAX_BYTES = 1_000_000
+"""Largest recipe file that is read."""
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class ComponentTable(BaseModel):
+    """A table that names a component and sets its parameters, checked when it is built."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: str
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+    @classmethod
+    def of(cls, config: ComponentConfig) -> "ComponentTable":
+        """The table that builds a component again."""
+        return cls(name=config.name, **config.params)
+
+
+class TrainTable(BaseModel):
+    """`[train]`: how to train.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: images per step.
+        lr: learning rate of AdamW at its highest.
+        lr_schedule: fall to zero along a cosine, or stay constant, after the warm-up.
+        warmup_steps: steps in which the learning rate rises from zero.
+        weight_decay: of AdamW.
+        quantize: round x_t to the 256 levels of a picture file before the restorer sees it, so
+            that it learns to restore files; without, a deblurrer amplifies their rounding.
+        ema_decay: of the average of the weights, which is what a model folder holds.
+        seed: of every random draw.
+        log_every: steps between two lines of `metrics.jsonl`.
+        sample_every: steps between two sample grids; 0 for none.
+    """
+
+    model_config = _STRICT
+
+    steps: Annotated[int, Field(ge=1)] = 10_000
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr_schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    quantize: bool = False
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    log_every: Annotated[int, Field(ge=1)] = 10
+    sample_every: Annotated[int, Field(ge=0)] = 1_000
+
+
+class Recipe(BaseModel):
+    """A whole recipe.
+
+    Attributes:
+        summary: one line on what it is for.
+        source: where it comes from, e.g. a table of the paper.
+        image_shape: (C, H, W); comes from the data set, and stands in resolved recipes only.
+        data: the data set; needed to train.
+        degradation: D.
+        restorer: R.
+        sampler: the sampler that `restore` uses unless told otherwise.
+        train: how to train.
+    """
+
+    model_config = _STRICT
+
+    summary: str = ""
+    source: str = ""
+    image_shape: tuple[int, int, int] | None = None
+    data: ComponentTable | None = None
+    degradation: ComponentTable
+    restorer: ComponentTable
+    sampler: ComponentTable = ComponentTable(name="improved")
+    train: TrainTable = TrainTable()
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], *, where: str) -> "Recipe":
+        """Check a parsed TOML document.
+
+        Raises:
+            RecipeError: names the key, what was expected, what came and the nearest valid name.
+        """
+        checked = validate_table(cls, table, where=where, error=RecipeError)
+        assert isinstance(checked, Recipe)  # noqa: S101 - for the type checker
+        return checked
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML document."""
+        table = self.model_dump(mode="json", exclude_none=True)
+        return tomli_w.dumps({key: value for key, value in table.items() if value != ""})
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by path, or by name if a plugin brings it.
+
+    Args:
+        source: `"my/recipe.toml"` or `"mnist-demo"`.
+        overrides: `"train.steps=500"` and the like; the value is TOML, or else a string.
+
+    Raises:
+        RecipeError: not found, not TOML, or something in it does not fit.
+    """
+    path = Path(source)
+    if path.suffix == ".toml" or path.is_file():
+        table = read_toml(path)
+    else:
+        known = packaged_recipes()
+        if str(source) not in known:
+            nearest = get_close_matches(str(source), known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            raise RecipeError(f"no file and no recipe {str(source)!r}; {hint}")
+        table = tomllib.loads(known[str(source)].read_text(encoding="utf-8"))
+    for override in overrides:
+        _apply(table, override)
+    return Recipe.from_table(table, where=str(source))
+
+
+def packaged_recipes() -> dict[str, Traversable]:
+    """The recipes that plugins bring, by name, sorted; a built-in wins over a namesake."""
+    found: dict[str, Traversable] = {}
+    for plugin in sorted(plugins(), key=lambda p: (p.distribution != "colddiff", p.distribution)):
+        for package in plugin.recipe_packages:
+            for entry in files(package).iterdir():
+                if entry.name.endswith(".toml"):
+                    found.setdefault(entry.name.removesuffix(".toml"), entry)
+    return dict(sorted(found.items()))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file of bounded size.
+
+    Raises:
+        RecipeError: missing, too large, or not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise RecipeError(f"{path}: over {MAX_BYTES // 1_000_000} MB, which no recipe is")
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError(f"{path}: not a TOML file: {error}") from error
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split `key=value`; the value is TOML, or else a string.
+
+    Raises:
+        RecipeError: there is no `=`, or no key before it.
+    """
+    key, equals, value = text.partition("=")
+    key, value = key.strip(), value.strip()
+    if not equals or not key:
+        raise RecipeError(f"--set {text!r}: expected key=value")
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return key, value
+    return key, parsed["value"] if len(parsed) == 1 else value
+
+
+def _apply(table: dict[str, Any], override: str) -> None:
+    key, value = parse_assignment(override)
+    *tables, last = key.split(".")
+    for name in tables:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"--set {override!r}: {name!r} is not a table")
+    table[last] = value

@@ -1,0 +1,197 @@
+"""Components by kind and name, whoever registered them, and `build`, which makes one.
+
+A bare name means the built-in, else the only third-party component of that name;
+`name@distribution` always says which.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from colddiff_core.component import Buildable, ComponentConfig
+from colddiff_core.discovery import Plugin, plugins
+from colddiff_core.errors import ParameterError, PluginError, UnknownComponentError
+from colddiff_core.hookspecs import KINDS, PROJECT, Component
+
+if TYPE_CHECKING:
+    from colddiff_core.dataset import ImageDataset
+    from colddiff_core.degradation import Degradation
+    from colddiff_core.exporter import Exporter
+    from colddiff_core.prior import Prior
+    from colddiff_core.restorer import Restorer
+    from colddiff_core.sampler import Sampler
+
+_BASES = {
+    "degradation": "colddiff_core.degradation:Degradation",
+    "sampler": "colddiff_core.sampler:Sampler",
+    "restorer": "colddiff_core.restorer:Restorer",
+    "prior": "colddiff_core.prior:Prior",
+    "dataset": "colddiff_core.dataset:ImageDataset",
+    "exporter": "colddiff_core.exporter:Exporter",
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and the distribution that brought it."""
+
+    kind: str
+    component: Component
+    distribution: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.name
+
+    @property
+    def identity(self) -> str:
+        """`name@distribution`, which is unique among the components of a kind."""
+        return f"{self.name}@{self.distribution}"
+
+    @property
+    def builtin(self) -> bool:
+        """Whether this project itself brings it."""
+        return self.distribution == PROJECT
+
+    def load(self) -> type[Buildable]:
+        """Import the class and check that it is of its kind.
+
+        Raises:
+            PluginError: the target is missing, fails on import or is of another class.
+        """
+        blame = f"{self.kind} {self.identity} {self.version}"
+        try:
+            target = _import(self.component.target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's module may do anything on import
+            raise PluginError(
+                f"{blame}: cannot import {self.component.target}: {type(error).__name__}: {error}"
+            ) from error
+        base = _import(_BASES[self.kind])
+        if not (isinstance(target, type) and issubclass(target, base)):
+            raise PluginError(
+                f"{blame}: {self.component.target} is not a {base.__name__}; subclass "
+                f"{base.__module__}.{base.__name__}"
+            )
+        return target
+
+
+class Registry:
+    """All components of a set of plugins."""
+
+    def __init__(self, found: Iterable[Plugin]) -> None:
+        """Index the components of `found`, and keep its broken plugins for the listing."""
+        self.plugins = tuple(found)
+        self._components = sorted(
+            (
+                Registered(kind, component, plugin.distribution, plugin.version)
+                for plugin in self.plugins
+                for kind, component in plugin.components
+            ),
+            key=lambda item: (KINDS.index(item.kind), item.name, item.distribution),
+        )
+
+    def components(self, kind: str | None = None) -> list[Registered]:
+        """The components of `kind`, or of every kind, sorted by kind, name and distribution."""
+        return [item for item in self._components if kind in (None, item.kind)]
+
+    def is_shadowed(self, item: Registered) -> bool:
+        """Whether the bare name of `item` means a built-in of the same name instead."""
+        return not item.builtin and any(
+            other.builtin and other.name == item.name for other in self.components(item.kind)
+        )
+
+    def find(self, kind: str, name: str) -> Registered:
+        """Resolve a bare or qualified name.
+
+        Raises:
+            UnknownComponentError: none, or two third-party components, have that name.
+        """
+        if kind not in KINDS:
+            raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
+        everything = self.components(kind)
+        matches = [
+            item
+            for item in everything
+            for alias in (item.name, *item.component.aliases)
+            if name in (alias, f"{alias}@{item.distribution}")
+        ]
+        builtin = [item for item in matches if item.builtin]
+        if len(builtin or matches) == 1:
+            return (builtin or matches)[0]
+        if matches:
+            choices = " or ".join(f"{item.identity} ({item.version})" for item in matches)
+            raise UnknownComponentError(f"{kind} {name!r} is ambiguous: write {choices}")
+        known = sorted({item.name for item in everything})
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
+        raise UnknownComponentError(f"unknown {kind} {name!r}; {hint}")
+
+    def build(self, kind: str, name: str, **params: Any) -> Any:
+        """Build a component of this registry; see the module's `build`."""
+        from colddiff_core.schema import Parameters  # pydantic, only where something is built
+
+        item = self.find(kind, name)
+        cls = item.load()
+        parameters = Parameters.of(cls)
+        values = parameters.validate(params, where=f"{kind} {item.name!r}")
+        try:
+            instance = cls(**values)
+        except ParameterError as error:
+            raise ParameterError(f"{kind} {item.name!r}: {error}") from error
+        instance.config = ComponentConfig(
+            kind=kind,
+            name=item.name if item.builtin else item.identity,
+            params=parameters.as_toml(values),
+            distribution=f"{item.distribution}=={item.version}",
+            target=item.component.target,
+        )
+        return instance
+
+
+@cache
+def registry() -> Registry:
+    """The registry of everything that is installed."""
+    return Registry(plugins())
+
+
+@overload
+def build(kind: Literal["degradation"], name: str, **params: Any) -> "Degradation": ...
+@overload
+def build(kind: Literal["sampler"], name: str, **params: Any) -> "Sampler": ...
+@overload
+def build(kind: Literal["restorer"], name: str, **params: Any) -> "Restorer": ...
+@overload
+def build(kind: Literal["prior"], name: str, **params: Any) -> "Prior": ...
+@overload
+def build(kind: Literal["dataset"], name: str, **params: Any) -> "ImageDataset": ...
+@overload
+def build(kind: Literal["exporter"], name: str, **params: Any) -> "Exporter": ...
+def build(kind: str, name: str, **params: Any) -> Any:
+    """Build a component by name, with its parameters checked against its signature.
+
+    Args:
+        kind: one of `colddiff_core.hookspecs.KINDS`.
+        name: the component's name, e.g. `"gaussian-blur"`, or `name@distribution`.
+        **params: the arguments of the class, e.g. `image_shape=(1, 32, 32), num_steps=20`.
+
+    Returns:
+        The component; its `config` says how it was built.
+
+    Raises:
+        UnknownComponentError: nothing of that kind has that name.
+        ParameterError: a parameter is unknown, missing, of the wrong type or out of range.
+        PluginError: the component's code cannot be imported or is not of that kind.
+    """
+    return registry().build(kind, name, **params)
+
+
+def _import(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,123 @@
+"""A component's signature is its schema: read it once, validate and describe with it."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import to_json
+
+from colddiff_core.errors import ParameterError, PluginError
+
+_CONFIG = ConfigDict(
+    extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), validate_default=True
+)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a component class.
+
+    Attributes:
+        model: the pydantic model derived from the signature of `__init__`.
+        from_recipe: names a recipe may set, the keyword-only ones. What comes from elsewhere,
+            such as the image shape from the data set, is positional.
+    """
+
+    model: type[BaseModel]
+    from_recipe: tuple[str, ...]
+
+    @classmethod
+    def of(cls, component: type) -> "Parameters":
+        """Read the parameters off the signature and the docstring of `component`.
+
+        Raises:
+            PluginError: an argument is not typed, or is `*args` or `**kwargs`.
+        """
+        init: Callable[..., None] = component.__init__  # type: ignore[misc]
+        if init is object.__init__:
+            return cls(create_model(component.__name__, __config__=_CONFIG), ())
+        arguments = list(inspect.signature(init).parameters.values())[1:]
+        hints = get_type_hints(init, include_extras=True)
+        help_texts = argument_help(component)
+        fields: dict[str, Any] = {}
+        for argument in arguments:
+            if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+                raise PluginError(f"{component.__name__}: {argument} cannot be read as a schema")
+            if argument.name not in hints:
+                raise PluginError(f"{component.__name__}: argument {argument.name} has no type")
+            default = ... if argument.default is argument.empty else argument.default
+            fields[argument.name] = (
+                hints[argument.name],
+                Field(default, description=help_texts.get(argument.name)),
+            )
+        return cls(
+            create_model(component.__name__, __config__=_CONFIG, **fields),
+            tuple(item.name for item in arguments if item.kind is item.KEYWORD_ONLY),
+        )
+
+    def validate(self, params: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+        """Check `params` and fill in the defaults.
+
+        Args:
+            params: what the user gave. Values go by what TOML can say: a list is good for a
+                tuple and a string for a path, but `"11"` is not good for an integer.
+            where: begins the error message, e.g. `"degradation 'gaussian-blur'"`.
+
+        Raises:
+            ParameterError: names the field, what was expected, what came and the nearest name.
+        """
+        return dict(validate_table(self.model, params, where=where, error=ParameterError))
+
+    def as_toml(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values a recipe can set, in the types of TOML, which knows no null."""
+        dumped = self.model.model_construct(**values).model_dump(mode="json", exclude_none=True)
+        return {name: dumped[name] for name in self.from_recipe if name in dumped}
+
+
+def validate_table(
+    model: type[BaseModel],
+    table: Mapping[str, Any],
+    *,
+    where: str,
+    error: Callable[[str], Exception],
+) -> BaseModel:
+    """Validate a table as TOML would hold it, with errors for the person who wrote it.
+
+    Strict validation in JSON mode: no conversions except those that TOML's few types need.
+    """
+    try:
+        return model.model_validate_json(to_json(dict(table), inf_nan_mode="constants"))
+    except ValidationError as invalid:
+        message = "; ".join(_describe(item, model, table) for item in invalid.errors())
+        raise error(f"{where}: {message}") from None
+    except ValueError as invalid:  # a value that TOML has no word for, a tensor for example
+        raise error(f"{where}: {invalid}") from None
+
+
+def _describe(item: Any, model: type[BaseModel], table: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = list(model.model_fields)
+        nearest = get_close_matches(field, known, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
+        return f"unknown parameter {field!r}; {hint}"
+    if item["type"] == "missing":
+        return f"parameter {field!r} is missing"
+    expected = item["msg"][0].lower() + item["msg"][1:]
+    return f"{field}: {expected}, got {table.get(str(item['loc'][0]), item['input'])!r:.80}"
+
+
+def argument_help(component: type) -> dict[str, str]:
+    """The texts of the `Args:` section (Google style) of a class's docstring, by argument."""
+    doc = inspect.getdoc(component) or ""
+    section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", doc, re.MULTILINE)
+    if not section:
+        return {}
+    entries = re.findall(
+        r"^ {4}(\w+)(?: \([^)]*\))?:(.*(?:\n {5,}.*)*)", section.group(1), re.MULTILINE
+    )
+    return {name: " ".join(text.split()) for name, text in entries}

@@ -1,0 +1,32 @@
+"""An exponential moving average of a network's weights."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Ema:
+    """Average the weights of a network, quickly at first.
+
+    After n updates the decay is min(decay, (1 + n) / (10 + n)), so that a short run is not
+    dominated by its random start.
+
+    Args:
+        network: the network that is trained; a copy of it holds the average.
+        decay: of the average once it is warm, 0 to 1.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move the average towards the weights of `network`."""
+        weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), weight)
+        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
+            mine.copy_(theirs)

@@ -1,0 +1,15 @@
+"""Exporters: a trained process in a file that runs without this project."""
+
+from colddiff_core.hookspecs import Component, hookimpl
+
+
+@hookimpl
+def colddiff_exporters() -> list[Component]:
+    """The built-in formats."""
+    return [
+        Component(
+            "onnx",
+            "colddiff_exporters.onnx_exporter:OnnxExporter",
+            "Restorer, degradation and sampling loop in one ONNX file",
+        ),
+    ]

@@ -1,0 +1,15 @@
+"""Data sets: one source of clean images per file."""
+
+from colddiff_core.hookspecs import Component, hookimpl
+
+_HERE = "colddiff_plugins.datasets"
+
+
+@hookimpl
+def colddiff_datasets() -> list[Component]:
+    """The built-in data sets."""
+    return [
+        Component("mnist", f"{_HERE}.mnist:Mnist", "The 70,000 digits, from their four gz files"),
+        Component("mnist-mini", f"{_HERE}.mnist:MnistMini", "7,000 of them, bundled"),
+        Component("folder", f"{_HERE}.folder:Folder", "All pictures in a folder and below"),
+    ]

@@ -1,0 +1,15 @@
+"""Restorers: one network per file."""
+
+from colddiff_core.hookspecs import Component, hookimpl
+
+
+@hookimpl
+def colddiff_restorers() -> list[Component]:
+    """The built-in networks."""
+    return [
+        Component(
+            "unet",
+            "colddiff_plugins.restorers.unet:UNet",
+            "Compact residual U-Net with the level in every block",
+        ),
+    ]

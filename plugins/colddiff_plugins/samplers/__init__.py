@@ -1,0 +1,19 @@
+"""Samplers: one algorithm per file."""
+
+from colddiff_core.hookspecs import Component, hookimpl
+
+_HERE = "colddiff_plugins.samplers"
+
+
+@hookimpl
+def colddiff_samplers() -> list[Component]:
+    """The algorithms of the paper."""
+    return [
+        Component("naive", f"{_HERE}.naive:Naive", "Algorithm 1: restore, degrade, repeat"),
+        Component(
+            "improved",
+            f"{_HERE}.improved:Improved",
+            "Algorithm 2 (TACoS): correct for the restorer's error",
+            aliases=("tacos",),
+        ),
+    ]

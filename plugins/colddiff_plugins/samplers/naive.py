@@ -1,0 +1,22 @@
+"""Algorithm 1 of arXiv 2208.09392: restore, degrade to the next level, repeat."""
+
+from torch import Tensor
+
+from colddiff_core.degradation import Context, Degradation
+from colddiff_core.sampler import Sampler
+
+
+class Naive(Sampler):
+    """x_s = D(x0_hat, s). Forgets x_t, so the errors of the restorer add up."""
+
+    def step(
+        self,
+        x_t: Tensor,  # noqa: ARG002 - Algorithm 1 forgets it
+        x0_hat: Tensor,
+        t: Tensor,  # noqa: ARG002
+        s: Tensor,
+        degradation: Degradation,
+        context: Context,
+    ) -> Tensor:
+        """Take one step; see `Sampler.step`."""
+        return degradation(x0_hat, s, context)  # type: ignore[no-any-return]
