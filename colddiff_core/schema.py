@@ -48,7 +48,10 @@ class Parameters:
             if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
                 raise PluginError(f"{component.__name__}: {argument} cannot be read as a schema")
             if argument.name not in hints:
-                raise PluginError(f"{component.__name__}: argument {argument.name} has no type")
+                raise PluginError(
+                    f"{component.__name__}: argument {argument.name} has no type; the types of "
+                    f"the arguments are the schema of a component's parameters"
+                )
             default = ... if argument.default is argument.empty else argument.default
             fields[argument.name] = (
                 hints[argument.name],
@@ -92,23 +95,33 @@ def validate_table(
     try:
         return model.model_validate_json(to_json(dict(table), inf_nan_mode="constants"))
     except ValidationError as invalid:
-        message = "; ".join(_describe(item, model, table) for item in invalid.errors())
+        message = "; ".join(_describe(item, model) for item in invalid.errors())
         raise error(f"{where}: {message}") from None
     except ValueError as invalid:  # a value that TOML has no word for, a tensor for example
         raise error(f"{where}: {invalid}") from None
 
 
-def _describe(item: Any, model: type[BaseModel], table: Mapping[str, Any]) -> str:
+def _describe(item: Any, model: type[BaseModel]) -> str:
+    *parents, last = item["loc"]
     field = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = list(model.model_fields)
-        nearest = get_close_matches(field, known, n=1)
+        known = list(_table_at(model, parents).model_fields)
+        nearest = get_close_matches(str(last), known, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
         return f"unknown parameter {field!r}; {hint}"
     if item["type"] == "missing":
         return f"parameter {field!r} is missing"
     expected = item["msg"][0].lower() + item["msg"][1:]
-    return f"{field}: {expected}, got {table.get(str(item['loc'][0]), item['input'])!r:.80}"
+    return f"{field}: {expected}, got {item['input']!r:.80}"
+
+
+def _table_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
+    for name in path:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type)  # noqa: S101 - only a table has unknown keys
+        assert issubclass(inner, BaseModel)  # noqa: S101
+        model = inner
+    return model
 
 
 def argument_help(component: type) -> dict[str, str]:

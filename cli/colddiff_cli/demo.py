@@ -1,17 +1,15 @@
 """`colddiff demo`: the whole road, from bundled digits to one ONNX file, in a few minutes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from colddiff_core.images import Pixels
 
 RECIPE = "mnist-demo"
 _RESULTS = "results.json"
 _SHOWN = 10  # digits in the picture
-_MEASURED = 500  # held-out digits behind the figures
+_MEASURED = 200  # held-out digits behind the figures
+_FOLDERS = ("original", "degraded")  # of single digits, to try `colddiff restore` on
 _LABELS = {
     "original": "original",
     "degraded": "degraded",
@@ -39,7 +37,7 @@ def demo(
     from colddiff_cli.console import err, out
     from colddiff_core.errors import UsageError
 
-    if output.exists() and not _ours(output):
+    if output.exists() and not is_replaceable(output):
         raise UsageError(f"{output}: exists and is not from a demo; name another folder with -o")
     import json
     import shutil
@@ -75,10 +73,11 @@ def demo(
     rows = {"original": x0, **comparison.rows, "onnx": torch.from_numpy(from_file)}
     errors = {name: rmse(images, x0) for name, images in rows.items() if name != "original"}
     difference = (rows["onnx"] - rows["improved"]).abs().max().item()
-    for name, images in rows.items():
-        write_image(output / "rows" / f"{name}.png", _strip(images[:_SHOWN].numpy()))
-    everything = [from_batch(images[:_SHOWN].numpy()) for images in rows.values()]
-    write_image(output / "restored.png", tile(everything, zoom=2))
+    pictures = {name: from_batch(images[:_SHOWN].numpy()) for name, images in rows.items()}
+    write_image(output / "restored.png", tile(list(pictures.values()), zoom=2))
+    for name in _FOLDERS:
+        for k, picture in enumerate(pictures[name]):
+            write_image(output / name / f"{k}.png", picture)
     results = {
         "images": _MEASURED,
         "steps": steps,
@@ -92,18 +91,12 @@ def demo(
     out.print(str(output.resolve()), markup=False)
 
 
-def _ours(folder: Path) -> bool:
+def is_replaceable(folder: Path) -> bool:
     """Whether a demo may replace `folder`: it is empty, or holds what a demo leaves."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return names <= {"model", "model.onnx", "rows", "restored.png", _RESULTS}
-
-
-def _strip(images: Any) -> "Pixels":
-    from colddiff_core.images import from_batch, tile
-
-    return tile([from_batch(images)])
+    return names <= {"model", "model.onnx", *_FOLDERS, "restored.png", _RESULTS}
 
 
 def _print(results: dict[str, Any], output: Path) -> None:
@@ -128,6 +121,7 @@ def _print(results: dict[str, Any], output: Path) -> None:
         f"ONNX Runtime and torch differ by at most {results['onnx_max_difference']:.1e}.",
         "",
         f"{output / 'restored.png'}  original, degraded, one step, Algorithms 1 and 2, ONNX",
+        f"{output / 'original'}, {output / 'degraded'}  the digits one by one",
         f"{output / 'model'}  the model folder",
         f"{output / 'model.onnx'}  restorer, degradation and sampling loop in one file",
         f"{output / _RESULTS}  these figures",

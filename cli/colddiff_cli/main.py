@@ -1,5 +1,6 @@
 """The entry point: put the commands together, turn errors into one line and an exit code."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -45,11 +46,10 @@ app.add_typer(plugins.app, name="plugins")
 
 def main() -> None:
     """Run the command line."""
-    from colddiff_cli.console import show_log
-
-    show_log()
+    # What the packages log, such as a picture that was skipped
+    logging.basicConfig(stream=sys.stderr, format="colddiff: %(message)s", level=logging.WARNING)
     try:
-        app()
+        app(prog_name="colddiff")
     except ColdDiffError as error:
         print(f"colddiff: error: {error}", file=sys.stderr)  # noqa: T201 - plain, never wrapped
         sys.exit(error.exit_code)

@@ -104,7 +104,8 @@ def train(
             ema.update(network)
             losses.append(loss.detach())
             last = step == settings.steps
-            if step % settings.log_every == 0 or last:
+            sampling = settings.sample_every and (step % settings.sample_every == 0 or last)
+            if step % settings.log_every == 0 or sampling or last:
                 mean = torch.stack(losses).mean().item()  # the only wait for the device
                 now = time.perf_counter()
                 rate = len(losses) * settings.batch_size / (now - logged)
@@ -120,7 +121,7 @@ def train(
                     )
                 if on_log is not None:
                     on_log(line)
-            if settings.sample_every and (step % settings.sample_every == 0 or last):
+            if sampling:
                 _write_samples(averaged, held_out, folder / SAMPLES / f"{step:07d}.png", settings)
                 logged = time.perf_counter()
     save_model(

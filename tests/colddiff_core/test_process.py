@@ -1,0 +1,122 @@
+"""The process: loop, callbacks, checks."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from colddiff_core import ColdDiffusion, Step, UsageError, build
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+
+
+class Fade(Degradation):
+    """D(x, t, c) = x (1 - t/T) + c t/T with a random colour c."""
+
+    def __init__(self) -> None:
+        super().__init__((1, 8, 8), 4)
+
+    @property
+    def context_spec(self) -> dict[str, TensorSpec]:
+        return {"colour": TensorSpec(torch.float32, (1, 1, 1))}
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        return {"colour": torch.rand(len(x0), 1, 1, 1, generator=generator)}
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        weight = (t / self.num_steps)[:, None, None, None]
+        return x0 * (1 - weight) + context["colour"] * weight
+
+
+class Half(nn.Module):
+    """Remembers the levels it is called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels: list[list[int]] = []
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        assert t.dtype == torch.int64
+        self.levels.append(t.tolist())
+        return x_t / 2
+
+
+def images(n: int = 2) -> Tensor:
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_the_restorer_is_called_with_the_level_of_its_input() -> None:
+    restorer = Half()
+    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=4)
+    ColdDiffusion(blur, restorer, build("sampler", "naive")).restore(images(), (4, 2, 1, 0))
+    assert restorer.levels == [[4, 4], [2, 2], [1, 1]]
+
+
+@pytest.mark.parametrize("sampler", ["naive", "improved"])
+def test_restore_is_the_algorithm_as_written(sampler: str) -> None:
+    fade, x_t = Fade(), images()
+    context = fade.sample_context(x_t, torch.Generator().manual_seed(1))
+    found = ColdDiffusion(fade, Half(), build("sampler", sampler)).restore(x_t, None, context)
+    x = x_t
+    for t in (4, 3, 2, 1):
+        here, there = torch.tensor([t, t]), torch.tensor([t - 1, t - 1])
+        x0_hat = x / 2
+        if sampler == "naive":
+            x = fade(x0_hat, there, context)
+        else:
+            x = x - fade(x0_hat, here, context) + fade(x0_hat, there, context)
+    torch.testing.assert_close(found, x)
+
+
+def test_one_step_is_the_direct_reconstruction(process: ColdDiffusion) -> None:
+    x_t = process.degrade(images())
+    with torch.no_grad():
+        expected = process.restorer(x_t, torch.tensor([4, 4]))
+    process.sampler = build("sampler", "naive")
+    assert torch.equal(process.restore(x_t, (4, 0)), expected)
+
+
+def test_trajectory_callback_and_result_tell_the_same_story(process: ColdDiffusion) -> None:
+    x_t = process.degrade(images())
+    seen: list[Step] = []
+    x0 = process.restore(x_t, (4, 3, 0), on_step=seen.append)
+    states = process.trajectory(x_t, (4, 3, 0))
+    assert [(step.t, step.s) for step in seen] == [(4, 3), (3, 0)]
+    assert torch.equal(states[0], x_t)
+    assert torch.equal(states[1], seen[0].x_s)
+    assert torch.equal(states[2], x0)
+    assert not x0.requires_grad
+
+
+def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> None:
+    x0 = images()
+    assert torch.equal(process.degrade(x0), process.degrade(x0, 4))
+    mixed = process.degrade(x0, torch.tensor([0, 4]))
+    assert torch.equal(mixed[0], x0[0])
+    torch.testing.assert_close(mixed[1], process.degrade(x0)[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: p.degrade(torch.zeros(2, 3, 8, 8)), r"expected \(batch, 1, 8, 8\)"),
+        (lambda p: p.degrade(images(), 5), "expected levels 0 to 4"),
+        (lambda p: p.restore(images()[0]), r"expected \(batch, 1, 8, 8\), got \(1, 8, 8\)"),
+        (lambda p: p.restore(images(), (1, 4, 0)), "strictly decrease"),
+    ],
+)
+def test_misuse_is_explained(call, message: str, process: ColdDiffusion) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=message):
+        call(process)
+
+
+def test_a_random_degradation_wants_its_context() -> None:
+    fade = ColdDiffusion(Fade(), Half(), build("sampler", "improved"))
+    with pytest.raises(UsageError, match="'colour' is missing"):
+        fade.restore(images())
+    with pytest.raises(UsageError, match=r"expected shape \(2, 1, 1, 1\), got \(3, 1, 1, 1\)"):
+        fade.degrade(images(), context={"colour": torch.zeros(3, 1, 1, 1)})
+
+
+def test_saving_needs_parts_that_a_recipe_can_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=r"degradation Fade: .*build\('degradation'"):
+        ColdDiffusion(Fade(), Half(), build("sampler", "naive")).save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()

@@ -1,0 +1,175 @@
+"""Training: what it leaves, and that it is a function of the recipe."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from colddiff_core import ColdDiffusion, build
+from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
+from colddiff_core.images import read_image
+from colddiff_core.recipe import Recipe, TrainTable, load_recipe
+from colddiff_core.training import TrainingStep, train
+from colddiff_core.training.ema import Ema
+from colddiff_core.training.randomness import batches, generator
+from colddiff_core.training.trainer import learning_rate, reconstruction_loss
+
+TINY = [
+    "data.image_size=8",
+    "degradation.num_steps=3",
+    "restorer.channels=8",
+    "restorer.multipliers=[1, 2]",
+    "train.steps=6",
+    "train.batch_size=4",
+    "train.log_every=4",
+    "train.sample_every=3",
+]
+
+
+def tiny(*more: str) -> Recipe:
+    return load_recipe("mnist-demo", [*TINY, *more])
+
+
+def test_the_folder_becomes_a_model_folder_with_its_history(tmp_path: Path) -> None:
+    seen: list[TrainingStep] = []
+    process = train(tiny(), tmp_path / "run", on_log=seen.append)
+    names = {path.relative_to(tmp_path / "run").as_posix() for path in tmp_path.rglob("*.*")}
+    assert names == {
+        "recipe.toml",
+        "model.safetensors",
+        "provenance.json",
+        "metrics.jsonl",
+        "samples/0000003.png",
+        "samples/0000006.png",
+    }
+    lines = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [step.step for step in seen] == [3, 4, 6]
+    assert lines[-1]["images_seen"] == 24
+    assert read_image(tmp_path / "run/samples/0000006.png").shape == (4 * 10 - 2, 8 * 10 - 2, 1)
+    facts = json.loads((tmp_path / "run/provenance.json").read_text())
+    assert facts["data"].startswith("colddiff:mnist-mini==")
+    assert facts["training"]["images_seen"] == 24
+    x_t = process.degrade(torch.rand(1, 1, 8, 8))
+    restored = ColdDiffusion.load(tmp_path / "run").restore(x_t)
+    torch.testing.assert_close(restored, process.restore(x_t))
+
+
+def test_the_same_recipe_gives_the_same_weights_whatever_torch_drew_before(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    train(tiny("train.sample_every=0"), tmp_path / "a")
+    torch.manual_seed(2)
+    train(tiny("train.sample_every=1"), tmp_path / "b")
+    train(tiny("train.seed=5"), tmp_path / "c")
+    a, b, c = (load_file(tmp_path / name / "model.safetensors") for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    seen: list[TrainingStep] = []
+    recipe = tiny("train.steps=60", "train.batch_size=32", "train.log_every=10", "train.lr=5e-3")
+    train(recipe, tmp_path / "run", on_log=seen.append)
+    assert seen[-1].loss < 0.6 * seen[0].loss
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ColdDiffError, match=r"the loss is .* at step .*lower learning rate"):
+        train(tiny("train.lr=1e30", "train.warmup_steps=0"), tmp_path / "run")
+    assert not (tmp_path / "run/recipe.toml").exists()
+    assert not (tmp_path / "run/model.safetensors").exists()
+
+
+def test_a_folder_with_a_run_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    with pytest.raises(UsageError, match="already holds a training run"):
+        train(tiny(), tmp_path)
+
+
+def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="divisible by 2, got 9x9"):
+        train(tiny("data.image_size=9"), tmp_path / "run")
+    with pytest.raises(RecipeError, match=r"image_shape: the recipe says \(1, 4, 4\)"):
+        train(tiny("image_shape=[1, 4, 4]"), tmp_path / "run")
+    with pytest.raises(RecipeError, match=r"no \[data\] table"):
+        train(tiny().model_copy(update={"data": None}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_loss_is_the_mean_absolute_error_at_levels_from_1_to_t() -> None:
+    pixelate = build("degradation", "pixelate", image_shape=(1, 8, 8), num_steps=3)
+    x0 = torch.rand(64, 1, 8, 8) * 2 - 1
+    levels: list[torch.Tensor] = []
+
+    class Echo(torch.nn.Module):
+        def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            levels.append(t)
+            return x_t
+
+    found = reconstruction_loss(Echo(), pixelate, x0, torch.Generator().manual_seed(0))
+    assert set(levels[0].tolist()) == {1, 2, 3}
+    torch.testing.assert_close(found, (pixelate(x0, levels[0]) - x0).abs().mean())
+
+
+def test_quantized_inputs_are_those_of_a_picture_file() -> None:
+    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=3)
+    inputs: list[torch.Tensor] = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x_t: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+            inputs.append((x_t + 1) * 127.5)
+            return x_t
+
+    x0 = torch.rand(4, 1, 8, 8)
+    for quantize in (True, False):
+        draws = torch.Generator().manual_seed(0)
+        reconstruction_loss(Spy(), blur, x0, draws, quantize=quantize)
+    torch.testing.assert_close(inputs[0], inputs[1].round(), atol=1e-4, rtol=0)
+    assert (inputs[1] - inputs[1].round()).abs().max() > 0.1
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    settings = TrainTable(steps=100, lr=1.0, warmup_steps=10)
+    rates = [learning_rate(step, settings) for step in range(1, 101)]
+    assert rates[4] == 0.5
+    assert max(rates) == rates[9] == 1.0
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+    constant = settings.model_copy(update={"lr_schedule": "constant"})
+    assert learning_rate(100, constant) == 1.0
+
+
+def test_batches_go_through_all_images_before_any_comes_again() -> None:
+    drawn = list(islice(batches(10, 4, seed=0), 5))
+    assert all(len(batch) == 4 for batch in drawn)
+    flat = [index for batch in drawn for index in batch]
+    assert sorted(flat[:10]) == sorted(flat[10:]) == list(range(10))
+    assert flat[:10] != flat[10:]
+    assert drawn == list(islice(batches(10, 4, seed=0), 5))
+    assert drawn != list(islice(batches(10, 4, seed=1), 5))
+    assert len(next(batches(3, 7, seed=0))) == 7
+
+
+def test_every_purpose_and_step_has_draws_of_its_own() -> None:
+    def draw(*keys: str | int) -> int:
+        return int(torch.randint(2**60, (), generator=generator(0, *keys)))
+
+    keys = [("draw", 1), ("draw", 2), ("samples", 1), ("samples",)]
+    assert len({draw(*key) for key in keys}) == len(keys)
+    assert draw("draw", 1) == draw("draw", 1)
+
+
+def test_the_average_follows_quickly_at_first() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(layer, 0.9)
+    average = start = layer.weight.item()
+    torch.nn.init.constant_(layer.weight, 2.0)
+    for n in range(200):
+        ema.update(layer)
+        average += (1 - min(0.9, (1 + n) / (10 + n))) * (2.0 - average)
+    weight = ema.network.get_parameter("weight")
+    assert weight.item() == pytest.approx(average, abs=1e-5)
+    assert abs(weight.item() - 2.0) < 1e-5 < abs(start - 2.0)
+    assert not weight.requires_grad

@@ -1,0 +1,84 @@
+"""Pictures from a folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colddiff_core import build
+from colddiff_core.dataset import ImageDataset, Split
+from colddiff_core.errors import DatasetError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for k in range(12):
+        sub = tmp_path / f"set{k % 2}"
+        sub.mkdir(exist_ok=True)
+        Image.fromarray(np.full((20 + k, 30, 3), (10 * k, 0, 0), np.uint8)).save(
+            sub / f"{k:02}.png"
+        )
+    return tmp_path
+
+
+def load(folder: Path, split: Split = "train", **params: object) -> ImageDataset:
+    return build("dataset", "folder", split=split, folder=folder, image_size=8, **params)
+
+
+def reds(data: ImageDataset) -> list[int]:
+    return sorted(data.images(range(len(data)))[:, 0, 0, 0].tolist())
+
+
+def test_every_picture_is_in_one_part(folder: Path) -> None:
+    train, test = load(folder, test_fraction=0.4), load(folder, "test", test_fraction=0.4)
+    assert train.image_shape == (3, 8, 8)
+    assert sorted(reds(train) + reds(test)) == [10 * k for k in range(12)]
+    assert min(len(train), len(test)) > 1
+    other = load(folder, "test", test_fraction=0.4, split_seed=1)
+    assert reds(other) != reds(test)
+
+
+def test_adding_pictures_moves_none_to_the_other_part(folder: Path) -> None:
+    before = set(reds(load(folder, "test", test_fraction=0.4)))
+    Image.new("RGB", (9, 9), (200, 0, 0)).save(folder / "more.png")
+    assert before <= set(reds(load(folder, "test", test_fraction=0.4)))
+
+
+def test_grey_is_made_of_colour(folder: Path) -> None:
+    assert load(folder, channels=1).image_shape == (1, 8, 8)
+
+
+def test_what_cannot_be_read_is_named_and_skipped(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "notes.txt").write_text("hello")
+    (folder / "cut.png").write_bytes((folder / "set0/00.png").read_bytes()[:50])
+    (folder / ".hidden.png").write_text("hello")
+    data = load(folder), load(folder, "test")
+    assert sum(map(len, data)) == 12
+    named = [record.getMessage() for record in caplog.records]
+    assert len(named) == 2  # each once, though both parts were loaded
+    assert any("notes.txt: not a picture" in message for message in named)
+    assert any("cut.png" in message for message in named)
+
+
+def test_two_pictures_are_enough(tmp_path: Path) -> None:
+    for name in "ab":
+        Image.new("L", (9, 9)).save(tmp_path / f"{name}.png")
+    assert [len(load(tmp_path, split)) for split in ("train", "test")] == [1, 1]
+
+
+def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(DatasetError, match="0 of 1 files can be read as pictures"):
+        load(tmp_path)
+
+
+def test_images_are_uint8_and_contiguous(folder: Path) -> None:
+    batch = load(folder).images([1, 0])
+    assert batch.dtype == torch.uint8
+    assert batch.is_contiguous()

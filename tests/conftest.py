@@ -1,0 +1,53 @@
+"""What several tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from colddiff_core import ColdDiffusion, build
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with recorded arrays and real images, which not everybody has."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the shared folder beside the checkout, with data and recorded arrays")
+    return SHARED
+
+
+def make_process(
+    degradation: str = "gaussian-blur",
+    sampler: str = "improved",
+    channels: int = 1,
+    **params: object,
+) -> ColdDiffusion:
+    """A small process with random weights that do something."""
+    shape = (channels, 8, 8)
+    torch.manual_seed(0)
+    restorer = build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1, 2))
+    for parameter in restorer.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    if degradation == "gaussian-blur":
+        params = {"num_steps": 4, "kernel_size": 3, "std": 0.7, **params}
+    return ColdDiffusion(
+        build("degradation", degradation, image_shape=shape, **params),
+        restorer,
+        build("sampler", sampler),
+    ).eval()
+
+
+@pytest.fixture
+def process_of() -> Callable[..., ColdDiffusion]:
+    """Make small processes."""
+    return make_process
+
+
+@pytest.fixture
+def process() -> ColdDiffusion:
+    """A small deblurring process."""
+    return make_process()
