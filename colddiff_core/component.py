@@ -27,7 +27,7 @@ class ComponentConfig:
     def provenance(self) -> str:
         """`dist:component==version`, as `provenance.json` records it."""
         distribution, _, version = self.distribution.partition("==")
-        return f"{distribution}:{self.name}=={version}"
+        return f"{distribution}:{self.name.partition('@')[0]}=={version}"
 
 
 class Buildable:

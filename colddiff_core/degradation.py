@@ -1,9 +1,11 @@
 """The contract of a degradation operator D."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,9 @@ NO_CONTEXT: Context = MappingProxyType({})
 
 MAX_NUM_STEPS = 10_000
 """Largest T accepted: tables have T + 1 rows, and a recipe may come from anybody."""
+
+MAX_NUMBERS = 200_000_000
+"""Largest image accepted, C x H x W, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,10 @@ class Degradation(Buildable, nn.Module, ABC):
 
     def __init__(self, image_shape: ImageShape, num_steps: int) -> None:
         super().__init__()
-        if len(image_shape) != 3 or min(image_shape) < 1:
+        if len(image_shape) != 3 or min(image_shape) < 1 or math.prod(image_shape) > MAX_NUMBERS:
             raise ParameterError(
-                f"image_shape: expected positive (C, H, W), got {tuple(image_shape)}"
+                f"image_shape: expected positive (C, H, W) of at most {MAX_NUMBERS:,} numbers, "
+                f"got {tuple(image_shape)}"
             )
         if not 1 <= num_steps <= MAX_NUM_STEPS:
             raise ParameterError(f"num_steps: expected 1 to {MAX_NUM_STEPS}, got {num_steps}")
@@ -103,6 +109,21 @@ class Degradation(Buildable, nn.Module, ABC):
             context: as `sample_context` returns it.
         """
         return self(x0, s, context) - self(x0, t, context)  # type: ignore[no-any-return]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move between devices and to wider types; tables are not rounded to half precision.
+
+        Half precision is for networks: the sums of a transform need 24 bits, and `.half().float()`
+        would spoil the tables for good. The result of D has the dtype of its input all the same.
+        """
+
+        def keep(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            rounds = tensor.is_floating_point() and moved.dtype.itemsize < 4  # bytes
+            return tensor.to(moved.device) if rounds else moved
+
+        super()._apply(keep, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """Shown by `repr`, as torch modules do."""

@@ -6,10 +6,14 @@ others go on.
 """
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from typing import Any
 
 import pluggy
@@ -55,7 +59,8 @@ def load_plugin(point: EntryPoint) -> Plugin:
     distribution, entry_point, version = _origin(point)
     try:
         manager = _manager()
-        plugin = point.load()
+        with redirect_stdout(sys.stderr):  # results alone go to stdout
+            plugin = point.load()
         manager.register(plugin, name=f"{distribution}:{entry_point}")
         manager.check_pending()
         components = tuple(
@@ -64,6 +69,12 @@ def load_plugin(point: EntryPoint) -> Plugin:
             for component in _collect(manager, f"colddiff_{kind}s")
         )
         packages = tuple(_collect(manager, "colddiff_recipes"))
+        for package in packages:
+            files(package)  # a package that is not there is better noticed now
+        twice = [name for name, n in Counter((k, c.name) for k, c in components).items() if n > 1]
+        if twice:
+            fault: str | None = f"it registers the {' '.join(twice[0])} twice"
+            return Plugin(entry_point, distribution, version, error=fault)
         fault = None if components or packages else "it implements no hook of colddiff"
     except KeyboardInterrupt:
         raise
@@ -97,6 +108,8 @@ def _checked(component: Any) -> Component:
     for name in (component.name, *component.aliases):
         if not _NAME.fullmatch(name):
             raise PluginError(f"component name {name!r}: use lower case, digits and hyphens")
+    if not isinstance(component.summary, str):
+        raise PluginError(f"component {component.name!r}: the summary is not a string")
     if not _TARGET.fullmatch(component.target):
         raise PluginError(f"target {component.target!r}: expected 'package.module:Class'")
     return component

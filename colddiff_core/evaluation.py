@@ -1,6 +1,6 @@
 """How far restored images are from the clean ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -54,16 +54,16 @@ def compare(
 
 
 def _restore(process: ColdDiffusion, x0: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    context = process.degradation.sample_context(x0, generator)
+    context = process.sample_context(x0, generator)
     with torch.no_grad():
         x_t = process.degrade(x0, context=context)
-    rows = {"degraded": x_t, "direct": process.restore(x_t, (process.num_steps, 0), context)}
-    for name, variant in _variants(process):
-        rows[name] = variant.restore(x_t, context=context)
-    return rows
-
-
-def _variants(process: ColdDiffusion) -> Iterator[tuple[str, ColdDiffusion]]:
-    for name in ("naive", "improved"):
-        sampler = build("sampler", name)
-        yield name, ColdDiffusion(process.degradation, process.restorer, sampler)
+    naive, improved = (
+        ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
+        for name in ("naive", "improved")
+    )
+    return {
+        "degraded": x_t,
+        "direct": naive.restore(x_t, (process.num_steps, 0), context),
+        "naive": naive.restore(x_t, context=context),
+        "improved": improved.restore(x_t, context=context),
+    }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from colddiff_core.prior import Prior
     from colddiff_core.process import ColdDiffusion
     from colddiff_core.recipe import Recipe
 
@@ -60,6 +61,14 @@ class ExportedModel(Protocol):
     @property
     def recipe(self) -> "Recipe":
         """The recipe that the file carries, for whoever has torch and wants its degradation."""
+
+    @property
+    def prior(self) -> "Prior":
+        """What generation starts from, for whoever has torch.
+
+        Raises:
+            UsageError: the model has none.
+        """
 
     def restore(
         self,

@@ -5,7 +5,7 @@ formats that Pillow hands to another program are not read.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,11 @@ from colddiff_core.files import write_atomically
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded, width times height."""
 
+MAX_SIDE = {".gif": 65_535, ".webp": 16_383}
+"""Endings of animations, and the longest side in pixels that the format can say."""
+
 _RUN_A_PROGRAM = {"EPS", "WMF"}  # Pillow gives these to Ghostscript or to the system
+_FITTED_SIDE = 128  # k-means over a whole photograph takes seconds
 
 Pixels = NDArray[np.uint8]
 """(H, W, C) uint8, C = 1 (grey) or 3 (red, green, blue)."""
@@ -69,6 +73,10 @@ def _to_pixels(picture: Image.Image, channels: int | None) -> Pixels:
         values = np.asarray(picture).astype(np.float64)
         top = 65535.0 if picture.mode.startswith("I") else 1.0
         picture = Image.fromarray((np.clip(values / top, 0, 1) * 255 + 0.5).astype(np.uint8))
+    if picture.mode == "P":  # what optimisers make of grey pictures, too
+        colours = np.asarray(picture.convert("RGB"))
+        grey_palette = bool((colours == colours[:, :, :1]).all())
+        picture = Image.fromarray(colours[:, :, 0] if grey_palette else colours)
     grey = picture.mode in ("1", "L", "LA", "La")
     wanted = channels or (1 if grey else 3)
     array = np.asarray(picture.convert("L" if wanted == 1 else "RGB"))
@@ -79,7 +87,7 @@ def fit(pixels: Pixels, height: int, width: int) -> Pixels:
     """Resize so that the picture covers height x width, and crop it centrally to that."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    picture = _to_picture(pixels)
     covered = ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC)
     return np.asarray(covered).reshape(height, width, pixels.shape[2])
 
@@ -115,6 +123,60 @@ def tile(rows: Sequence[Sequence[Pixels]], *, gap: int = 2, zoom: int = 1) -> Pi
 def write_image(path: Path, pixels: Pixels) -> None:
     """Write a PNG file, whole or not at all."""
     buffer = BytesIO()
-    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    picture.save(buffer, format="PNG", optimize=True)
+    _to_picture(pixels).save(buffer, format="PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
+
+
+def write_animation(path: Path, frames: Iterable[Pixels], milliseconds: Sequence[int]) -> None:
+    """Write an animated GIF or WebP file that repeats for ever, whole or not at all.
+
+    Args:
+        path: ends in .gif or .webp.
+        frames: pictures of one shape, as many as `milliseconds`.
+        milliseconds: how long each is shown; GIF counts in tens.
+
+    Raises:
+        ImageError: another ending, or the frames are too large for the format.
+    """
+    ending = path.suffix.lower()
+    if ending not in MAX_SIDE:
+        raise ImageError(f"{path}: expected a name that ends in {' or '.join(MAX_SIDE)}")
+    encode = _to_palette if ending == ".gif" else _to_picture
+    pictures = (encode(_fitting(path, frame, MAX_SIDE[ending])) for frame in frames)
+    buffer = BytesIO()
+    next(pictures).save(
+        buffer,
+        format=ending[1:],
+        save_all=True,
+        append_images=pictures,
+        duration=list(milliseconds),
+        loop=0,
+        quality=90,
+        optimize=False,  # Pillow would shift the tones of grey GIF frames that use less than all
+    )
+    write_atomically(path, buffer.getvalue())
+
+
+def _fitting(path: Path, frame: Pixels, limit: int) -> Pixels:
+    height, width, _ = frame.shape
+    if max(height, width) > limit:
+        raise ImageError(
+            f"{path}: frames of {width}x{height} are too large for the format, which holds up to "
+            f"{limit} pixels a side"
+        )
+    return frame
+
+
+def _to_picture(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+
+
+def _to_palette(pixels: Pixels) -> Image.Image:
+    """Give the frame 256 colours of its own; grey has no more than that."""
+    picture = _to_picture(pixels)
+    if picture.mode == "L":
+        return picture
+    small = picture.copy()
+    small.thumbnail((_FITTED_SIDE, _FITTED_SIDE))
+    colors = small.quantize(256, kmeans=1)
+    return picture.quantize(palette=colors, dither=Image.Dither.FLOYDSTEINBERG)

@@ -18,10 +18,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from colddiff_core.component import ComponentConfig
+from colddiff_core.degradation import ImageShape
 from colddiff_core.errors import ModelFolderError, RecipeError, UsageError
 from colddiff_core.files import write_atomically
-from colddiff_core.recipe import ComponentTable, Recipe, read_toml
-from colddiff_core.registry import build
+from colddiff_core.recipe import ComponentTable, Recipe, build_table, read_toml
 
 if TYPE_CHECKING:
     from colddiff_core.process import ColdDiffusion
@@ -41,17 +41,17 @@ def save_model(
     Args:
         process: what to save.
         folder: made if it does not exist.
-        recipe: what the process was made from, for the tables on data and training.
+        recipe: what the process was made from, for the tables on data and training; the one that
+            it was loaded with when None.
         provenance: what else to record.
 
     Raises:
         UsageError: a part was not made by `build`, so no recipe can name it.
     """
     folder = Path(folder)
-    resolved = resolved_recipe(process, recipe)
+    resolved = resolved_recipe(process, recipe or process.recipe)
     weights = {
-        f"restorer.{name}": tensor.detach().cpu().contiguous()
-        for name, tensor in process.restorer.state_dict().items()
+        name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(process).items()
     }
     facts = {
         "schema_version": 1,
@@ -61,6 +61,7 @@ def save_model(
         "components": [config.provenance for config in component_configs(process).values()],
         **(provenance or {}),
     }
+    (folder / RECIPE).unlink(missing_ok=True)  # an old recipe must not meet new weights
     write_atomically(folder / WEIGHTS, save_tensors(weights))
     write_atomically(folder / PROVENANCE, json.dumps(facts, indent=2) + "\n")
     write_atomically(folder / RECIPE, resolved.to_toml())  # last: it makes the folder a model
@@ -69,23 +70,12 @@ def save_model(
 
 def load_model(folder: Path | str) -> "ColdDiffusion":
     """Read a model folder; see `ColdDiffusion.load`."""
-    from colddiff_core.process import ColdDiffusion
-
     folder = Path(folder)
     recipe = load_model_recipe(folder)
     shape = recipe.image_shape
     if shape is None:
         raise ModelFolderError(f"{folder / RECIPE}: image_shape is missing")
-    process = ColdDiffusion(
-        build(
-            "degradation",
-            recipe.degradation.name,
-            image_shape=shape,
-            **recipe.degradation.params,
-        ),
-        build("restorer", recipe.restorer.name, image_shape=shape, **recipe.restorer.params),
-        build("sampler", recipe.sampler.name, **recipe.sampler.params),
-    )
+    process = build_process(recipe, shape)
     path = folder / WEIGHTS
     try:
         weights = load_tensors(path.read_bytes())
@@ -93,11 +83,31 @@ def load_model(folder: Path | str) -> "ColdDiffusion":
         raise ModelFolderError(f"{path}: {error.strerror}") from error
     except (SafetensorError, ValueError) as error:
         raise ModelFolderError(f"{path}: damaged: {error}") from error
-    prefix = "restorer."
-    state = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
-    _check_state(process.restorer.state_dict(), state, path)
-    process.restorer.load_state_dict(state)
+    _check_state(_learnt(process), weights, path)
+    process.recipe = recipe
+    process.load_state_dict(weights, strict=False)  # tables of D are computed, not stored
     return process.eval()
+
+
+def build_process(recipe: Recipe, image_shape: ImageShape) -> "ColdDiffusion":
+    """Build the parts that a recipe names, with nothing learnt yet.
+
+    Args:
+        recipe: names the parts.
+        image_shape: (C, H, W) of the images.
+
+    Raises:
+        UsageError: a name or a parameter is wrong, or the parts do not fit the images.
+    """
+    from colddiff_core.process import ColdDiffusion
+
+    tables = {"degradation": recipe.degradation, "restorer": recipe.restorer, "prior": recipe.prior}
+    parts = {
+        kind: build_table(kind, table, image_shape=image_shape)
+        for kind, table in tables.items()
+        if table is not None
+    }
+    return ColdDiffusion(sampler=build_table("sampler", recipe.sampler), **parts)
 
 
 def load_model_recipe(folder: Path) -> Recipe:
@@ -107,7 +117,8 @@ def load_model_recipe(folder: Path) -> Recipe:
         ModelFolderError: it is not a model folder, or its recipe is damaged.
     """
     if not folder.is_dir():
-        raise ModelFolderError(f"{folder}: no such folder")
+        what = "is a file, expected a model folder" if folder.exists() else "no such folder"
+        raise ModelFolderError(f"{folder}: {what}")
     path = folder / RECIPE
     if not path.is_file():
         raise ModelFolderError(f"{folder}: not a model folder, it has no {RECIPE}")
@@ -129,7 +140,7 @@ def resolved_recipe(process: "ColdDiffusion", recipe: Recipe | None = None) -> R
         source=recipe.source if recipe else "",
         image_shape=process.degradation.image_shape,
         data=recipe.data if recipe else None,
-        train=recipe.train if recipe else Recipe.model_fields["train"].default,
+        train=recipe.train if recipe else None,
         **{kind: ComponentTable.of(config) for kind, config in configs.items()},
     )
 
@@ -144,6 +155,7 @@ def component_configs(process: "ColdDiffusion") -> dict[str, ComponentConfig]:
         "degradation": process.degradation,
         "restorer": process.restorer,
         "sampler": process.sampler,
+        **({} if process.prior is None else {"prior": process.prior}),
     }
     configs = {}
     for kind, part in parts.items():
@@ -158,13 +170,16 @@ def component_configs(process: "ColdDiffusion") -> dict[str, ComponentConfig]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that this code runs from; None for an installed wheel."""
+    """The commit of the checkout that this code runs from, with `-dirty` if it was changed.
+
+    None for an installed wheel.
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
     try:
         answer = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"],  # noqa: S607
             capture_output=True,
             text=True,
             timeout=10,
@@ -175,14 +190,27 @@ def git_commit() -> str | None:
     return answer.stdout.strip()
 
 
+def _learnt(process: "ColdDiffusion") -> dict[str, Tensor]:
+    """What training decides: the restorer's weights and what the prior has fitted."""
+    state: dict[str, Tensor] = process.state_dict()
+    return {
+        name: tensor
+        for name, tensor in state.items()
+        if name.split(".")[0] in ("restorer", "prior")
+    }
+
+
 def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
     wrong = sorted(expected.keys() ^ found.keys()) or sorted(
-        name for name in expected if expected[name].shape != found[name].shape
+        name
+        for name in expected
+        if (expected[name].shape, expected[name].dtype) != (found[name].shape, found[name].dtype)
     )
     if wrong:
         raise ModelFolderError(
-            f"{path}: does not hold the weights of this recipe's restorer: "
-            f"{len(wrong)} tensors are missing, unknown or of another shape, e.g. {wrong[0]!r}"
+            f"{path}: does not hold the weights of this recipe: "
+            f"{len(wrong)} tensors are missing, unknown or of another shape or type, "
+            f"e.g. {wrong[0]!r}"
         )
     damaged = [name for name, tensor in found.items() if not tensor.isfinite().all()]
     if damaged:

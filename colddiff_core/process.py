@@ -5,14 +5,14 @@
 | `degrade` | x_t = D(x_0, t), section 3 |
 | `restore` with `naive` | Algorithm 1 |
 | `restore` with `improved` | Algorithm 2 |
-| `restore` with timesteps (T, 0) | direct reconstruction |
+| `restore` with `naive` and timesteps (T, 0) | direct reconstruction, R(x_T, T) |
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from colddiff_core.errors import UsageError
 from colddiff_core.prior import Prior
 from colddiff_core.restorer import Restorer
 from colddiff_core.sampler import Sampler
+
+if TYPE_CHECKING:
+    from colddiff_core.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,44 @@ class ColdDiffusion(nn.Module):
         degradation: D.
         restorer: R, any module called as R(x_t, t) with int64 levels t of shape (B,).
         sampler: the step of the sampling algorithm.
+        prior: what generation starts from, if it is to generate.
     """
 
     def __init__(
-        self, degradation: Degradation, restorer: Restorer | nn.Module, sampler: Sampler
+        self,
+        degradation: Degradation,
+        restorer: Restorer | nn.Module,
+        sampler: Sampler,
+        prior: Prior | None = None,
     ) -> None:
         super().__init__()
         self.degradation = degradation
         self.restorer = restorer
         self.sampler = sampler
+        self.prior = prior
+        self.recipe: Recipe | None = None
+        """What the process was made from, if it was loaded from a model folder."""
 
     @property
     def num_steps(self) -> int:
         """T."""
         return self.degradation.num_steps
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        """Draw the context for a batch: from the prior what it gives, the rest from D.
+
+        Args:
+            x0: (B, C, H, W) images to be degraded.
+            generator: on the CPU, the only source of randomness.
+        """
+        wanted = self.degradation.context_spec.keys()
+        given: Context = NO_CONTEXT
+        if self.prior is not None and wanted & set(self.prior.gives):
+            given = self.prior.sample(len(x0), generator)[1]
+            given = {name: given[name].to(x0.device) for name in wanted & given.keys()}
+        if wanted == given.keys():
+            return given
+        return {**self.degradation.sample_context(x0, generator), **given}
 
     def degrade(
         self, x0: Tensor, t: Tensor | int | None = None, context: Context | None = None
@@ -83,9 +110,7 @@ class ColdDiffusion(nn.Module):
             UsageError: shape, level or context do not fit.
         """
         self._check_images(x0)
-        levels = self._levels(self.num_steps if t is None else t, x0)
-        if levels.min() < 0 or levels.max() > self.num_steps:
-            raise UsageError(f"t: expected levels 0 to {self.num_steps}, got {levels.tolist()}")
+        levels = self._check_levels(self.num_steps if t is None else t, x0)
         context = self._check_context(context, x0)
         return self.degradation(x0, levels, context)  # type: ignore[no-any-return]
 
@@ -144,7 +169,9 @@ class ColdDiffusion(nn.Module):
         context = self._check_context(context, x_t)
         x = x_t
         for t, s in itertools.pairwise(levels):
-            t_batch, s_batch = self._levels(t, x), self._levels(s, x)
+            t_batch, s_batch = (
+                torch.full((len(x),), level, dtype=torch.int64, device=x.device) for level in (t, s)
+            )
             x0_hat = self.restorer(x, t_batch)
             x_s = self.sampler.step(x, x0_hat, t_batch, s_batch, self.degradation, context)
             yield Step(t, s, x, x0_hat, x_s)
@@ -153,7 +180,7 @@ class ColdDiffusion(nn.Module):
     def generate(
         self,
         n: int,
-        prior: Prior,
+        prior: Prior | None = None,
         timesteps: Iterable[int] | None = None,
         *,
         generator: torch.Generator,
@@ -163,7 +190,7 @@ class ColdDiffusion(nn.Module):
 
         Args:
             n: how many.
-            prior: draws x_T and the context.
+            prior: draws x_T and the context; the process's own when None.
             timesteps: levels, strictly decreasing to 0; all from T when None.
             generator: on the CPU, the only source of randomness.
             on_step: called after each step.
@@ -172,11 +199,15 @@ class ColdDiffusion(nn.Module):
             (n, C, H, W).
 
         Raises:
-            UsageError: the prior does not give the context that the degradation needs.
+            UsageError: there is no prior, or it does not give the context that D needs.
         """
+        prior = prior or self.prior
+        if prior is None:
+            raise UsageError("generate: no prior to start from; name one in [prior] of the recipe")
         device = next(self.parameters(), torch.empty(0)).device
         x_t, context = prior.sample(n, generator)
-        context = {name: value.to(device) for name, value in context.items()}
+        wanted = self.degradation.context_spec.keys() & context.keys()
+        context = {name: context[name].to(device) for name in wanted}
         return self.restore(x_t.to(device), timesteps, context, on_step=on_step)
 
     def save(self, folder: Path | str, *, provenance: Mapping[str, Any] | None = None) -> Path:
@@ -205,10 +236,19 @@ class ColdDiffusion(nn.Module):
 
         return load_model(folder)
 
-    def _levels(self, t: Tensor | int, images: Tensor) -> Tensor:
-        if isinstance(t, Tensor):
-            return t.to(images.device)
-        return torch.full((images.shape[0],), t, dtype=torch.int64, device=images.device)
+    def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
+        levels = torch.as_tensor(t)
+        whole = not (
+            levels.is_floating_point() or levels.is_complex() or levels.dtype == torch.bool
+        )
+        if not whole or levels.shape not in ((), (len(images),)):
+            raise UsageError(
+                f"t: expected one integer, or {len(images)}, one for each image; got {t!r:.80}"
+            )
+        levels = levels.to(torch.int64)
+        if ((levels < 0) | (levels > self.num_steps)).any():
+            raise UsageError(f"t: expected levels 0 to {self.num_steps}, got {levels.tolist()}")
+        return levels.expand(len(images)).to(images.device)
 
     def _check_images(self, images: Tensor) -> None:
         expected = self.degradation.image_shape
@@ -220,6 +260,12 @@ class ColdDiffusion(nn.Module):
 
     def _check_context(self, context: Context | None, images: Tensor) -> Context:
         given = NO_CONTEXT if context is None else context
+        unknown = sorted(given.keys() - self.degradation.context_spec.keys())
+        if unknown:
+            raise UsageError(
+                f"context: the degradation has no {unknown[0]!r}; it takes "
+                f"{', '.join(self.degradation.context_spec) or 'none'}"
+            )
         for name, spec in self.degradation.context_spec.items():
             if name not in given:
                 raise UsageError(
@@ -229,5 +275,9 @@ class ColdDiffusion(nn.Module):
             if tuple(given[name].shape) != expected:
                 raise UsageError(
                     f"context {name!r}: expected shape {expected}, got {tuple(given[name].shape)}"
+                )
+            if given[name].is_floating_point() != spec.dtype.is_floating_point:
+                raise UsageError(
+                    f"context {name!r}: expected {spec.dtype}, got {given[name].dtype}"
                 )
         return given

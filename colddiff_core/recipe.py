@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from colddiff_core.component import ComponentConfig
 from colddiff_core.discovery import plugins
-from colddiff_core.errors import RecipeError
+from colddiff_core.errors import ParameterError, RecipeError
+from colddiff_core.registry import registry
 from colddiff_core.schema import validate_table
 
 MAX_BYTES = 1_000_000
@@ -61,7 +62,7 @@ class TrainTable(BaseModel):
     model_config = _STRICT
 
     steps: Annotated[int, Field(ge=1)] = 10_000
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
     lr: Annotated[float, Field(gt=0)] = 1e-3
     lr_schedule: Literal["cosine", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
@@ -84,7 +85,8 @@ class Recipe(BaseModel):
         degradation: D.
         restorer: R.
         sampler: the sampler that `restore` uses unless told otherwise.
-        train: how to train.
+        prior: what generation starts from, if the model is to generate.
+        train: how to train; the defaults of `TrainTable` when None.
     """
 
     model_config = _STRICT
@@ -96,7 +98,8 @@ class Recipe(BaseModel):
     degradation: ComponentTable
     restorer: ComponentTable
     sampler: ComponentTable = ComponentTable(name="improved")
-    train: TrainTable = TrainTable()
+    prior: ComponentTable | None = None
+    train: TrainTable | None = None
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, where: str) -> "Recipe":
@@ -115,6 +118,24 @@ class Recipe(BaseModel):
         return tomli_w.dumps({key: value for key, value in table.items() if value != ""})
 
 
+def build_table(kind: str, table: ComponentTable, **given: Any) -> Any:
+    """Build what a table of a recipe names.
+
+    Args:
+        kind: one of `colddiff_core.hookspecs.KINDS`.
+        table: the component's name and parameters.
+        **given: arguments that are not for a recipe to set, such as `image_shape` or `split`.
+
+    Raises:
+        UnknownComponentError: nothing of that kind has that name.
+        ParameterError: a parameter is unknown, missing, of the wrong type or out of range.
+    """
+    clash = sorted(given.keys() & table.params.keys())
+    if clash:
+        raise ParameterError(f"{kind} {table.name!r}: {clash[0]!r} is not for a recipe to set")
+    return registry().build(kind, table.name, **given, **table.params)
+
+
 def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe by path, or by name if a plugin brings it.
 
@@ -126,18 +147,27 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         RecipeError: not found, not TOML, or something in it does not fit.
     """
     path = Path(source)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or path.name != str(source):  # so that no file hides a recipe
         table = read_toml(path)
     else:
-        known = packaged_recipes()
-        if str(source) not in known:
-            nearest = get_close_matches(str(source), known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
-            raise RecipeError(f"no file and no recipe {str(source)!r}; {hint}")
-        table = tomllib.loads(known[str(source)].read_text(encoding="utf-8"))
+        table = tomllib.loads(recipe_text(str(source)))
     for override in overrides:
         _apply(table, override)
     return Recipe.from_table(table, where=str(source))
+
+
+def recipe_text(name: str) -> str:
+    """The TOML document of a recipe that a plugin brings.
+
+    Raises:
+        RecipeError: there is none of that name.
+    """
+    known = packaged_recipes()
+    if name not in known:
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else "see `colddiff recipes list`"
+        raise RecipeError(f"no file and no recipe {name!r}; {hint}")
+    return known[name].read_text(encoding="utf-8")
 
 
 def packaged_recipes() -> dict[str, Traversable]:
@@ -166,7 +196,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: over {MAX_BYTES // 1_000_000} MB, which no recipe is")
     try:
         return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise RecipeError(f"{path}: not a TOML file: {error}") from error
 
 
@@ -184,6 +214,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key, value
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, say
+        raise RecipeError(f"--set {key}: {error}") from error
     return key, parsed["value"] if len(parsed) == 1 else value
 
 

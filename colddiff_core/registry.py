@@ -4,7 +4,9 @@ A bare name means the built-in, else the only third-party component of that name
 `name@distribution` always says which.
 """
 
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -66,7 +68,8 @@ class Registered:
         """
         blame = f"{self.kind} {self.identity} {self.version}"
         try:
-            target = _import(self.component.target)
+            with redirect_stdout(sys.stderr):  # results alone go to stdout
+                target = _import(self.component.target)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin's module may do anything on import
@@ -102,9 +105,10 @@ class Registry:
         return [item for item in self._components if kind in (None, item.kind)]
 
     def is_shadowed(self, item: Registered) -> bool:
-        """Whether the bare name of `item` means a built-in of the same name instead."""
+        """Whether the bare name of `item` means a built-in of that name instead."""
         return not item.builtin and any(
-            other.builtin and other.name == item.name for other in self.components(item.kind)
+            other.builtin and item.name in (other.name, *other.component.aliases)
+            for other in self.components(item.kind)
         )
 
     def find(self, kind: str, name: str) -> Registered:
@@ -133,7 +137,7 @@ class Registry:
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
         raise UnknownComponentError(f"unknown {kind} {name!r}; {hint}")
 
-    def build(self, kind: str, name: str, **params: Any) -> Any:
+    def build(self, kind: str, name: str, /, **params: Any) -> Any:
         """Build a component of this registry; see the module's `build`."""
         from colddiff_core.schema import Parameters  # pydantic, only where something is built
 
@@ -162,18 +166,18 @@ def registry() -> Registry:
 
 
 @overload
-def build(kind: Literal["degradation"], name: str, **params: Any) -> "Degradation": ...
+def build(kind: Literal["degradation"], name: str, /, **params: Any) -> "Degradation": ...
 @overload
-def build(kind: Literal["sampler"], name: str, **params: Any) -> "Sampler": ...
+def build(kind: Literal["sampler"], name: str, /, **params: Any) -> "Sampler": ...
 @overload
-def build(kind: Literal["restorer"], name: str, **params: Any) -> "Restorer": ...
+def build(kind: Literal["restorer"], name: str, /, **params: Any) -> "Restorer": ...
 @overload
-def build(kind: Literal["prior"], name: str, **params: Any) -> "Prior": ...
+def build(kind: Literal["prior"], name: str, /, **params: Any) -> "Prior": ...
 @overload
-def build(kind: Literal["dataset"], name: str, **params: Any) -> "ImageDataset": ...
+def build(kind: Literal["dataset"], name: str, /, **params: Any) -> "ImageDataset": ...
 @overload
-def build(kind: Literal["exporter"], name: str, **params: Any) -> "Exporter": ...
-def build(kind: str, name: str, **params: Any) -> Any:
+def build(kind: Literal["exporter"], name: str, /, **params: Any) -> "Exporter": ...
+def build(kind: str, name: str, /, **params: Any) -> Any:
     """Build a component by name, with its parameters checked against its signature.
 
     Args:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
@@ -37,6 +37,17 @@ class Parameters:
         Raises:
             PluginError: an argument is not typed, or is `*args` or `**kwargs`.
         """
+        try:
+            return cls._read(component)
+        except PluginError:
+            raise
+        except Exception as error:  # types that pydantic or Python cannot make sense of
+            raise PluginError(
+                f"{component.__name__}: its arguments cannot be read as a schema: {error}"
+            ) from error
+
+    @classmethod
+    def _read(cls, component: type) -> "Parameters":
         init: Callable[..., None] = component.__init__  # type: ignore[misc]
         if init is object.__init__:
             return cls(create_model(component.__name__, __config__=_CONFIG), ())
@@ -73,7 +84,11 @@ class Parameters:
         Raises:
             ParameterError: names the field, what was expected, what came and the nearest name.
         """
-        return dict(validate_table(self.model, params, where=where, error=ParameterError))
+        values = dict(validate_table(self.model, params, where=where, error=ParameterError))
+        for name, field in self.model.model_fields.items():
+            if values[name] is None and field.default is not None:
+                raise ParameterError(f"{where}: {name}: None cannot be written into a recipe")
+        return values
 
     def as_toml(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values a recipe can set, in the types of TOML, which knows no null."""
@@ -93,12 +108,20 @@ def validate_table(
     Strict validation in JSON mode: no conversions except those that TOML's few types need.
     """
     try:
-        return model.model_validate_json(to_json(dict(table), inf_nan_mode="constants"))
+        text = to_json(dict(table), inf_nan_mode="constants", fallback=_scalar)
+        return model.model_validate_json(text)
     except ValidationError as invalid:
         message = "; ".join(_describe(item, model) for item in invalid.errors())
         raise error(f"{where}: {message}") from None
     except ValueError as invalid:  # a value that TOML has no word for, a tensor for example
         raise error(f"{where}: {invalid}") from None
+
+
+def _scalar(value: Any) -> Any:
+    """The Python number in a NumPy or torch scalar; nothing else is taken for a number."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return value.item()
+    raise ValueError(f"a recipe cannot hold a {type(value).__name__}")
 
 
 def _describe(item: Any, model: type[BaseModel]) -> str:
@@ -110,17 +133,20 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
         return f"unknown parameter {field!r}; {hint}"
     if item["type"] == "missing":
-        return f"parameter {field!r} is missing"
+        about = model.model_fields[last].description if not parents else None
+        return f"parameter {field!r} is missing" + (f" ({about})" if about else "")
     expected = item["msg"][0].lower() + item["msg"][1:]
     return f"{field}: {expected}, got {item['input']!r:.80}"
 
 
 def _table_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     for name in path:
-        inner = model.model_fields[name].annotation
-        assert isinstance(inner, type)  # noqa: S101 - only a table has unknown keys
-        assert issubclass(inner, BaseModel)  # noqa: S101
-        model = inner
+        field = model.model_fields.get(name)
+        types = () if field is None else (field.annotation, *get_args(field.annotation))
+        inner = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
+        if not inner:
+            return BaseModel
+        model = inner[0]
     return model
 
 

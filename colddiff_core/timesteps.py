@@ -1,6 +1,7 @@
 """Schedules of levels for the samplers. Imports nothing, so that ONNX-only users can use it."""
 
 import itertools
+import operator
 from collections.abc import Iterable
 
 from colddiff_core.errors import UsageError
@@ -12,7 +13,7 @@ def full(num_steps: int) -> tuple[int, ...]:
 
 
 def evenly(num_steps: int, steps: int) -> tuple[int, ...]:
-    """`steps` steps of nearly equal size from T to 0; `steps=1` is the direct reconstruction.
+    """`steps` steps of nearly equal size from T to 0; `steps=1` is (T, 0).
 
     Raises:
         UsageError: there are not that many levels.
@@ -28,7 +29,10 @@ def checked(timesteps: Iterable[int], num_steps: int) -> tuple[int, ...]:
     Raises:
         UsageError: not strictly decreasing, not ending in 0, or out of range.
     """
-    levels = tuple(timesteps)
+    try:
+        levels = tuple(map(operator.index, timesteps))
+    except TypeError:
+        raise UsageError("timesteps: expected integers, e.g. 20,10,5,0") from None
     decreasing = all(t > s for t, s in itertools.pairwise(levels))
     if len(levels) < 2 or levels[-1] != 0 or levels[0] > num_steps or not decreasing:
         raise UsageError(

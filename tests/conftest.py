@@ -8,6 +8,8 @@ import torch
 
 from colddiff_core import ColdDiffusion, build
 
+torch.set_num_threads(1)  # the tensors are small, and pytest-xdist fills the cores
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 

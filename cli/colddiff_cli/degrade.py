@@ -1,11 +1,21 @@
 """`colddiff degrade`: see an operator at work, without any model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colddiff_cli.options import Settings
+from colddiff_cli.options import Seed, Settings
+
+if TYPE_CHECKING:
+    from colddiff_core.images import Pixels
+
+_STRIP = ".png"
+_COLUMNS = 6
+_FRAMES = 50
+_RIDE_MS = 2500  # of an animation, from clean to degraded
+_HOLD_MS = 800  # at both ends
+_SHORTEST_MS = 40  # viewers slow down what is much faster
 
 
 def degrade(
@@ -13,47 +23,139 @@ def degrade(
         str,
         typer.Argument(metavar="NAME", help="A degradation, see `colddiff plugins list`."),
     ],
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A clean picture.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGES", help="Clean pictures."),
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PNG", help="Where the strip goes.")
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .png strip, or a .gif or .webp animation."
+        ),
     ],
     settings: Settings = None,
     columns: Annotated[
-        int, typer.Option(min=2, help="Pictures in the strip, from t = 0 to t = T.")
-    ] = 6,
+        int | None,
+        typer.Option(
+            min=2,
+            help="Pictures in a row of the strip, from t = 0 to t = T.",
+            show_default=str(_COLUMNS),
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Frames of the animation, from t = 0 to t = T.",
+            show_default=f"every level, {_FRAMES} at most",
+        ),
+    ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=1, help="Resize and crop to a square of so many pixels first."),
+        typer.Option(min=1, max=4096, help="Resize and crop to a square of so many pixels first."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="For what the operator draws.")] = 0,
+    endpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="What the pictures turn into, for animorph."),
+    ] = None,
+    seed: Seed = 0,
 ) -> None:
-    """Draw a strip: the picture at levels from clean to fully degraded.
+    """Show pictures at levels from clean to fully degraded.
 
-    Example: `colddiff degrade gaussian-blur cat.jpg -o blur.png --set std=2`
+    A strip has a row for each picture; in an animation they are side by side.
+
+    Example: `colddiff degrade snow cat.jpg dog.jpg -o snow.gif --size 128`
     """
     from colddiff_cli.console import out
     from colddiff_core.errors import UsageError
-    from colddiff_core.images import fit, from_batch, read_image, tile, to_batch, write_image
+    from colddiff_core.images import (
+        fit,
+        from_batch,
+        read_image,
+        tile,
+        to_batch,
+        write_animation,
+        write_image,
+    )
 
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"-o {output}: expected a name that ends in .png")
-    pixels = read_image(image)
-    if size is not None:
-        pixels = fit(pixels, size, size)
+    animated = _is_animation(output, columns, frames)
+    _check_kept(images, output)
+    pictures = _read(images, size)
 
     import torch
 
     from colddiff_core.recipe import parse_assignment
     from colddiff_core.registry import build
 
-    height, width, channels = pixels.shape
+    height, width, channels = pictures[0].shape
     params = dict(map(parse_assignment, settings or []))
     degradation = build("degradation", name, image_shape=(channels, height, width), **params)
-    x0 = torch.from_numpy(to_batch([pixels]))
-    context = degradation.sample_context(x0, torch.Generator().manual_seed(seed))
+    x0 = torch.from_numpy(to_batch(pictures))
+    context = dict(degradation.sample_context(x0, torch.Generator().manual_seed(seed)))
+    if endpoint is not None:
+        if "endpoint" not in context:
+            raise UsageError(f"--endpoint: {name} does not turn pictures into another one")
+        other = fit(read_image(endpoint, 1 if channels == 1 else 3), height, width)
+        context["endpoint"] = torch.from_numpy(to_batch([other])).expand_as(x0)
     last = degradation.num_steps
-    levels = sorted({round(k * last / (columns - 1)) for k in range(columns)})
-    with torch.no_grad():
-        strip = [degradation(x0, torch.tensor([t]), context) for t in levels]
-    write_image(output, tile([from_batch(torch.cat(strip).numpy())]))
+    count = (frames or min(_FRAMES, last + 1)) if animated else (columns or _COLUMNS)
+    levels = sorted({round(k * last / (count - 1)) for k in range(count)})
+
+    @torch.no_grad()
+    def degraded(t: int) -> "list[Pixels]":
+        return from_batch(degradation(x0, torch.full((len(x0),), t), context).numpy())
+
+    if animated:
+        write_animation(output, (tile([degraded(t)]) for t in levels), _milliseconds(len(levels)))
+    else:
+        rows = zip(*(degraded(t) for t in levels), strict=True)
+        write_image(output, tile(list(rows)))
     out.print(str(output), markup=False)
+
+
+def _is_animation(output: Path, columns: int | None, frames: int | None) -> bool:
+    from colddiff_core.errors import UsageError
+    from colddiff_core.images import MAX_SIDE
+
+    ending = output.suffix.lower()
+    if ending not in (_STRIP, *MAX_SIDE):
+        *others, last = (_STRIP, *MAX_SIDE)
+        raise UsageError(f"-o {output}: expected a name that ends in {', '.join(others)} or {last}")
+    if ending == _STRIP and frames is not None:
+        raise UsageError(f"--frames: {output} is a strip, which has --columns")
+    if ending != _STRIP and columns is not None:
+        raise UsageError(f"--columns: {output} is an animation, which has --frames")
+    return ending != _STRIP
+
+
+def _check_kept(images: list[Path], output: Path) -> None:
+    from colddiff_core.errors import UsageError
+
+    for image in images:
+        if output.exists() and output.resolve() == image.resolve():
+            raise UsageError(f"{image} would be overwritten; name another file with -o")
+
+
+def _read(images: list[Path], size: int | None) -> "list[Pixels]":
+    """Pictures of one shape; grey ones among coloured ones become coloured."""
+    from colddiff_core.errors import ImageError
+    from colddiff_core.images import fit, read_image
+
+    pictures = [read_image(path) for path in images]
+    if size is not None:
+        pictures = [fit(pixels, size, size) for pixels in pictures]
+    first, *others = [pixels.shape[:2] for pixels in pictures]
+    for path, shape in zip(images[1:], others, strict=True):
+        if shape != first:
+            raise ImageError(
+                f"{path}: is {shape[0]}x{shape[1]} (height x width), {images[0]} is "
+                f"{first[0]}x{first[1]}; --size brings them to one size"
+            )
+    channels = max(pixels.shape[2] for pixels in pictures)
+    return [pixels.repeat(channels // pixels.shape[2], axis=2) for pixels in pictures]
+
+
+def _milliseconds(frames: int) -> list[int]:
+    ride = [max(_RIDE_MS // frames, _SHORTEST_MS)] * frames
+    ride[0] = ride[-1] = max(_HOLD_MS, ride[0])
+    return ride

@@ -7,6 +7,7 @@ import typer
 
 RECIPE = "mnist-demo"
 _RESULTS = "results.json"
+_MARKER = ".made-by-colddiff-demo"  # only a folder that holds it is ever replaced
 _SHOWN = 10  # digits in the picture
 _MEASURED = 200  # held-out digits behind the figures
 _FOLDERS = ("original", "degraded")  # of single digits, to try `colddiff restore` on
@@ -48,22 +49,24 @@ def demo(
     from colddiff_core.evaluation import compare, rmse
     from colddiff_core.files import write_atomically
     from colddiff_core.images import from_batch, tile, write_image
-    from colddiff_core.recipe import load_recipe
+    from colddiff_core.recipe import build_table, load_recipe
     from colddiff_core.registry import build
     from colddiff_core.training.randomness import generator
     from colddiff_core.value_range import from_uint8
 
     recipe = load_recipe(RECIPE, [f"train.steps={steps}"])
     model, exported = output / "model", output / "model.onnx"
-    shutil.rmtree(output, ignore_errors=True)
+    if output.exists():
+        shutil.rmtree(output)
+    write_atomically(output / _MARKER, "colddiff demo replaces the folder that this file is in\n")
     err.print(f"Training a restorer for {steps} steps; recipe {RECIPE}", style="bold")
     process = train_with_progress(recipe, model, "cpu")
 
     assert recipe.data is not None  # noqa: S101 - it was just trained on
-    dataset = build("dataset", recipe.data.name, split="test", **recipe.data.params)
+    dataset = build_table("dataset", recipe.data, split="test")
     x0 = from_uint8(dataset.images(range(_MEASURED)))
     with err.status(f"restoring {_MEASURED} held-out digits in torch"):
-        comparison = compare(process, x0, generator(recipe.train.seed, "demo"))
+        comparison = compare(process, x0, generator(0, "demo"))
     with err.status("exporting, and checking the file against torch"):
         report = build("exporter", "onnx").export(process, exported, images=x0)
     with err.status(f"restoring {_MEASURED} held-out digits from the ONNX file"):
@@ -92,11 +95,11 @@ def demo(
 
 
 def is_replaceable(folder: Path) -> bool:
-    """Whether a demo may replace `folder`: it is empty, or holds what a demo leaves."""
+    """Whether a demo may replace `folder`: it is empty, or an earlier demo made it."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return names <= {"model", "model.onnx", *_FOLDERS, "restored.png", _RESULTS}
+    return not names or _MARKER in names
 
 
 def _print(results: dict[str, Any], output: Path) -> None:

@@ -21,7 +21,7 @@ def export(
     ] = "onnx",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", show_default="MODEL.onnx"),
+        typer.Option("-o", "--output", metavar="FILE", help="The file.", show_default="MODEL.onnx"),
     ] = None,
     sampler: Annotated[
         str | None,
@@ -62,15 +62,17 @@ def export(
 
 def held_out_images(recipe: "Recipe", count: int = 8) -> "Tensor | None":
     """Test images of the model's data set to check on; None where the data set is not at hand."""
+    from colddiff_cli.console import err
     from colddiff_core.errors import UsageError
-    from colddiff_core.registry import build
+    from colddiff_core.recipe import build_table
     from colddiff_core.value_range import from_uint8
 
     if recipe.data is None:
         return None
     try:
-        dataset = build("dataset", recipe.data.name, split="test", **recipe.data.params)
-    except UsageError:
+        dataset = build_table("dataset", recipe.data, split="test")
+    except UsageError as error:
+        err.print(f"colddiff: checking on noise, the data set is not at hand: {error}")
         return None
     return from_uint8(dataset.images(range(min(count, len(dataset)))))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli import degrade, demo, export, plugins, restore, train
+from colddiff_cli import degrade, demo, export, generate, plugins, recipes, restore, train
 from colddiff_core.errors import ColdDiffError
 
 app = typer.Typer(
@@ -39,8 +39,10 @@ def colddiff(
 app.command()(demo.demo)
 app.command()(train.train)
 app.command()(restore.restore)
+app.command()(generate.generate)
 app.command()(degrade.degrade)
 app.command()(export.export)
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")
 
 
@@ -53,6 +55,3 @@ def main() -> None:
     except ColdDiffError as error:
         print(f"colddiff: error: {error}", file=sys.stderr)  # noqa: T201 - plain, never wrapped
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("colddiff: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)

@@ -12,6 +12,7 @@ from colddiff_core.exporter import ExportedModel, Exporter
 from colddiff_core.registry import registry
 
 if TYPE_CHECKING:
+    from colddiff_core.prior import Prior
     from colddiff_core.recipe import Recipe
 
 
@@ -37,6 +38,13 @@ class FolderModel:
         self._process = process
         self.image_shape = process.degradation.image_shape
         self.num_steps = process.num_steps
+
+    @property
+    def prior(self) -> "Prior":
+        """What generation starts from; see `ExportedModel.prior`."""
+        if self._process.prior is None:
+            raise UsageError("generate: the model has no prior to start from")
+        return self._process.prior
 
     def restore(
         self,

@@ -17,6 +17,27 @@ Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, as `colddiff train` makes it.")
 ]
 
+SamplerName = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        help="naive (Algorithm 1), improved (Algorithm 2) or another; not for files.",
+        show_default="the model's own",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Take this many steps of even size.", show_default="all T"),
+]
+Timesteps = Annotated[
+    str | None,
+    typer.Option(help="Or the levels themselves, e.g. 20,10,5,0: the first is the images'."),
+]
+
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Of everything that is drawn at random.")
+]
+
 
 def torch_device(name: str) -> str:
     """The torch device for `--device`.
@@ -38,3 +59,23 @@ def torch_device(name: str) -> str:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device {name!r} cannot be had here: {reason}") from None
     return name
+
+
+def chosen_levels(num_steps: int, steps: int | None, timesteps: str | None) -> tuple[int, ...]:
+    """The schedule that `--steps` or `--timesteps` asks for; all levels without.
+
+    Raises:
+        UsageError: both are given, or it is no schedule for a model of `num_steps` levels.
+    """
+    from colddiff_core import timesteps as schedules
+    from colddiff_core.errors import UsageError
+
+    if timesteps is not None:
+        if steps is not None:
+            raise UsageError("--steps and --timesteps: give one of them")
+        try:
+            levels = [int(level) for level in timesteps.split(",")]
+        except ValueError:
+            raise UsageError(f"--timesteps {timesteps!r}: expected e.g. 20,10,5,0") from None
+        return schedules.checked(levels, num_steps)
+    return schedules.full(num_steps) if steps is None else schedules.evenly(num_steps, steps)

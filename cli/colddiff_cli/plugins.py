@@ -25,20 +25,22 @@ def list_plugins(
         typer.echo(json.dumps({"schema_version": 1, "plugins": rows}, indent=2))
         return
     from rich.table import Table
+    from rich.text import Text
 
     from colddiff_cli.console import out
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("Name", "Kind", "Status", "Distribution", "Summary"):
-        table.add_column(column, overflow="fold", no_wrap=column != "Summary")
+        table.add_column(column, overflow="fold", min_width=6)
     for row in rows:
-        table.add_row(
+        cells = (
             row["name"],
             row["kind"] or "-",
             row["status"],
             f"{row['distribution']} {row['version']}",
             row["error"] or row["summary"],
         )
+        table.add_row(*map(Text, cells))  # plain: a plugin's words are not our markup
     out.print(table, soft_wrap=False)
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from colddiff_cli.options import Device
+from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_levels
 
 if TYPE_CHECKING:
+    from colddiff_core.degradation import Degradation
     from colddiff_core.exporter import ExportedModel
     from colddiff_core.images import Pixels
 
@@ -17,7 +18,7 @@ def restore(
         Path, typer.Argument(metavar="MODEL", help="A model folder or an .onnx file.")
     ],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, already degraded.")
+        list[Path], typer.Argument(metavar="IMAGES", help="Pictures, already degraded.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Where the pictures go.")
@@ -33,23 +34,11 @@ def restore(
     resize: Annotated[
         bool, typer.Option("--resize", help="Resize and crop pictures to the model's size.")
     ] = False,
-    sampler: Annotated[
-        str | None,
-        typer.Option(
-            help="naive (Algorithm 1), improved (Algorithm 2) or another; not for files.",
-            show_default="the model's own",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Take this many even steps; 1 is the direct way.", show_default="all T"),
-    ] = None,
-    timesteps: Annotated[
-        str | None,
-        typer.Option(help="Or the levels themselves, e.g. 20,10,5,0: the first is the images'."),
-    ] = None,
+    sampler: SamplerName = None,
+    steps: Steps = None,
+    timesteps: Timesteps = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures restored together.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="For --simulate, if it draws anything.")] = 0,
+    seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Restore degraded pictures; each is written as DIR/NAME.png.
@@ -62,7 +51,7 @@ def restore(
 
     targets = _targets(images, output)
     opened = open_model(model, device=device, sampler=sampler)
-    levels = _levels(opened.num_steps, steps, timesteps)
+    levels = chosen_levels(opened.num_steps, steps, timesteps)
     pictures = [_read(path, opened, resize) for path in images]
     degrade = _Simulation(opened, levels[0], seed) if simulate else None
     with progress() as display:
@@ -84,11 +73,10 @@ class _Simulation:
     def __init__(self, model: "ExportedModel", level: int, seed: int) -> None:
         import torch
 
-        from colddiff_core.registry import build
+        from colddiff_core.recipe import build_table
 
-        table = model.recipe.degradation
-        self._degradation = build(
-            "degradation", table.name, image_shape=model.image_shape, **table.params
+        self._degradation: Degradation = build_table(
+            "degradation", model.recipe.degradation, image_shape=model.image_shape
         )
         self._level = level
         self._generator = torch.Generator().manual_seed(seed)
@@ -117,21 +105,6 @@ def _targets(images: list[Path], folder: Path) -> list[Path]:
             raise UsageError(f"{image} would be overwritten; name another folder with -o")
         targets[target] = image
     return list(targets)
-
-
-def _levels(num_steps: int, steps: int | None, timesteps: str | None) -> tuple[int, ...]:
-    from colddiff_core import timesteps as schedules
-    from colddiff_core.errors import UsageError
-
-    if timesteps is not None:
-        if steps is not None:
-            raise UsageError("--steps and --timesteps: give one of them")
-        try:
-            levels = [int(level) for level in timesteps.split(",")]
-        except ValueError:
-            raise UsageError(f"--timesteps {timesteps!r}: expected e.g. 20,10,5,0") from None
-        return schedules.checked(levels, num_steps)
-    return schedules.full(num_steps) if steps is None else schedules.evenly(num_steps, steps)
 
 
 def _read(path: Path, model: "ExportedModel", resize: bool) -> "Pixels":

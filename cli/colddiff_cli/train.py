@@ -14,7 +14,9 @@ def train(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The model folder.", show_default="runs/RECIPE"),
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="The model folder.", show_default="runs/RECIPE"
+        ),
     ] = None,
     settings: Settings = None,
     device: Device = "auto",

@@ -11,10 +11,10 @@ from colddiff_core.training import TrainingStep, train
 def train_with_progress(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:
     """Train, and show loss, rate and time left on stderr."""
     with progress() as display:
-        task = display.add_task("training", total=recipe.train.steps, note="")
+        task = display.add_task("training", total=None, note="")
 
         def show(step: TrainingStep) -> None:
             note = f"loss {step.loss:.4f}  {step.images_per_second:.0f} images/s"
-            display.update(task, completed=step.step, note=note)
+            display.update(task, total=step.steps, completed=step.step, note=note)
 
         return train(recipe, folder, device=device, on_log=show)

@@ -12,19 +12,18 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core.dataset import ImageDataset
-from colddiff_core.degradation import Degradation
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.images import from_batch, tile, write_image
-from colddiff_core.model_folder import RECIPE, save_model
+from colddiff_core.model_folder import RECIPE, build_process, save_model
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import Recipe, TrainTable
-from colddiff_core.registry import build
+from colddiff_core.recipe import Recipe, TrainTable, build_table
 from colddiff_core.training.ema import Ema
 from colddiff_core.training.randomness import batches, generator
 from colddiff_core.value_range import from_uint8, to_uint8_levels
 
 METRICS, SAMPLES = "metrics.jsonl", "samples"
 _GRID = 8  # held-out images in a sample grid
+_FIT_BATCH = 500  # images a prior sees at a time
 
 
 @dataclass(frozen=True)
@@ -67,24 +66,28 @@ def train(
         The process with the averaged weights, on `device`, in evaluation mode.
 
     Raises:
-        UsageError: `folder` already holds a run, or the recipe does not fit together.
+        UsageError: `folder` already holds a model, or the recipe does not fit together.
         ColdDiffError: the loss is no longer finite.
     """
     if recipe.data is None:
         raise RecipeError("the recipe has no [data] table, so there is nothing to train on")
-    if (folder / RECIPE).exists() or (folder / METRICS).exists():
-        raise UsageError(f"{folder}: already holds a training run; name another folder")
-    settings = recipe.train
-    training = build("dataset", recipe.data.name, split="train", **recipe.data.params)
-    held_out = build("dataset", recipe.data.name, split="test", **recipe.data.params)
-    process = _new_process(recipe, training).to(device)
+    if (folder / RECIPE).exists():
+        raise UsageError(f"{folder}: already holds a model; name another folder")
+    settings = recipe.train or TrainTable()
+    training: ImageDataset = build_table("dataset", recipe.data, split="train")
+    held_out: ImageDataset = build_table("dataset", recipe.data, split="test")
+    process = _new_process(recipe, training, settings.seed).to(device)
     network = process.restorer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(network, settings.ema_decay)
-    averaged = ColdDiffusion(process.degradation, ema.network, process.sampler).eval()
+    averaged = ColdDiffusion(process.degradation, ema.network, process.sampler, process.prior)
+    averaged.eval()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror}") from error
     began = logged = time.perf_counter()
     losses: list[Tensor] = []
     order = batches(len(training), settings.batch_size, settings.seed)
@@ -95,9 +98,7 @@ def train(
                 group["lr"] = lr
             x0 = from_uint8(training.images(next(order)).to(device))
             draws = generator(settings.seed, "draw", step)
-            loss = reconstruction_loss(
-                network, process.degradation, x0, draws, quantize=settings.quantize
-            )
+            loss = reconstruction_loss(process, x0, draws, quantize=settings.quantize)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -127,7 +128,7 @@ def train(
     save_model(
         averaged,
         folder,
-        recipe=recipe,
+        recipe=recipe.model_copy(update={"train": settings}),
         provenance={
             "data": training.config.provenance if training.config else None,
             "seed": settings.seed,
@@ -144,8 +145,7 @@ def train(
 
 
 def reconstruction_loss(
-    network: torch.nn.Module,
-    degradation: Degradation,
+    process: ColdDiffusion,
     x0: Tensor,
     draws: torch.Generator,
     *,
@@ -154,18 +154,17 @@ def reconstruction_loss(
     """Mean |R(D(x0, t), t) - x0| with one level per image, uniform on 1…T.
 
     Args:
-        network: R.
-        degradation: D.
+        process: gives D, R and the context.
         x0: (B, C, H, W) clean images in [-1, 1].
         draws: on the CPU, for levels and context.
         quantize: round x_t to 8 bits.
     """
-    t = torch.randint(1, degradation.num_steps + 1, (len(x0),), generator=draws).to(x0.device)
+    t = torch.randint(1, process.num_steps + 1, (len(x0),), generator=draws).to(x0.device)
     with torch.no_grad():
-        x_t = degradation(x0, t, degradation.sample_context(x0, draws))
+        x_t = process.degradation(x0, t, process.sample_context(x0, draws))
         if quantize:
             x_t = to_uint8_levels(x_t)
-    return F.l1_loss(network(x_t, t), x0)
+    return F.l1_loss(process.restorer(x_t, t), x0)
 
 
 def learning_rate(step: int, settings: TrainTable) -> float:
@@ -178,21 +177,20 @@ def learning_rate(step: int, settings: TrainTable) -> float:
     return settings.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _new_process(recipe: Recipe, training: ImageDataset) -> ColdDiffusion:
+def _new_process(recipe: Recipe, training: ImageDataset, seed: int) -> ColdDiffusion:
     shape = training.image_shape
     if recipe.image_shape not in (None, shape):
         raise RecipeError(f"image_shape: the recipe says {recipe.image_shape}, the data {shape}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.train.seed)  # torch initialises networks from its global state
-        restorer = build(
-            "restorer", recipe.restorer.name, image_shape=shape, **recipe.restorer.params
+        torch.manual_seed(seed)  # torch initialises networks from its global state
+        process = build_process(recipe, shape)
+    if process.prior is not None:
+        every = range(len(training))
+        process.prior.fit(
+            from_uint8(training.images(every[k : k + _FIT_BATCH]))
+            for k in range(0, len(training), _FIT_BATCH)
         )
-    degradation = build(
-        "degradation", recipe.degradation.name, image_shape=shape, **recipe.degradation.params
-    )
-    return ColdDiffusion(
-        degradation, restorer, build("sampler", recipe.sampler.name, **recipe.sampler.params)
-    )
+    return process
 
 
 def _write_samples(
@@ -201,9 +199,9 @@ def _write_samples(
     """One row each: original, degraded, direct reconstruction, sampled."""
     device = next(process.parameters()).device
     x0 = from_uint8(held_out.images(range(min(_GRID, len(held_out)))).to(device))
-    context = process.degradation.sample_context(x0, generator(settings.seed, "samples"))
+    context = process.sample_context(x0, generator(settings.seed, "samples"))
     x_t = process.degrade(x0, context=context)
-    direct = process.restore(x_t, (process.num_steps, 0), context)
+    direct = next(process.steps(x_t, context=context)).x0_hat
     sampled = process.restore(x_t, context=context)
     rows = [from_batch(images.cpu().numpy()) for images in (x0, x_t, direct, sampled)]
     write_image(path, tile(rows))

@@ -17,9 +17,11 @@ from onnx.compose import add_prefix_graph
 
 from colddiff_core.errors import ExportError
 from colddiff_core.process import ColdDiffusion
-from colddiff_exporters.step import S, T, X, step_graph
+from colddiff_exporters.step import step_graph
 
-_PREFIX = "step/"
+_STEP = "step/"  # before every name inside the step,
+_LOOP = "loop/"  # and inside the loop: a context tensor may have any name but these three
+_RESERVED = {"x_t", "timesteps", "x0"}
 _IR_VERSION = 10  # what ONNX Runtime 1.18 and later read
 
 
@@ -29,16 +31,19 @@ def sampler_model(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
     Raises:
         ExportError: a part cannot be expressed in ONNX.
     """
-    step = step_graph(process, opset)
     context = list(process.degradation.context_spec)
+    clash = sorted(_RESERVED.intersection(context))
+    if clash:
+        raise ExportError(f"context: {clash[0]!r} is the name of another input; rename the tensor")
+    step = step_graph(process, opset)
     graph = helper.make_graph(
         nodes=[
-            helper.make_node("Shape", ["timesteps"], ["levels"]),
-            helper.make_node("Sub", ["levels", "one"], ["steps"]),
-            helper.make_node("Squeeze", ["steps"], ["trip_count"]),
+            helper.make_node("Shape", ["timesteps"], [_LOOP + "levels"]),
+            helper.make_node("Sub", [_LOOP + "levels", _LOOP + "one"], [_LOOP + "steps"]),
+            helper.make_node("Squeeze", [_LOOP + "steps"], [_LOOP + "trip_count"]),
             helper.make_node(
                 "Loop",
-                ["trip_count", "always", "x_t"],
+                [_LOOP + "trip_count", _LOOP + "always", "x_t"],
                 ["x0"],
                 name="sampling_loop",
                 body=_body(step.graph, context),
@@ -48,12 +53,12 @@ def sampler_model(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
         inputs=[
             _image_info("x_t", process),
             helper.make_tensor_value_info("timesteps", TensorProto.INT64, ["levels"]),
-            *(item for item in step.graph.input if item.name in context),
+            *_renamed(list(step.graph.input)[3:], context),
         ],
         outputs=[_image_info("x0", process)],
         initializer=[
-            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
-            helper.make_tensor("always", TensorProto.BOOL, [], [True]),
+            helper.make_tensor(_LOOP + "one", TensorProto.INT64, [1], [1]),
+            helper.make_tensor(_LOOP + "always", TensorProto.BOOL, [], [True]),
         ],
     )
     model = helper.make_model(
@@ -72,31 +77,47 @@ def sampler_model(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
 
 def _body(step: onnx.GraphProto, context: list[str]) -> onnx.GraphProto:
     """(i, condition, x) -> (condition, x_s), with t and s looked up in the outer `timesteps`."""
-    body = add_prefix_graph(step, _PREFIX)
-    x, t, s = _PREFIX + X, _PREFIX + T, _PREFIX + S
-    images = next(item for item in body.input if item.name == x)
+    body = add_prefix_graph(step, _STEP)
+    images, *_ = body.input
+    x, t, s, *drawn = (item.name for item in body.input)
+    i, condition, go_on = _LOOP + "i", _LOOP + "condition", _LOOP + "go_on"
+    following, batch = _LOOP + "next", _LOOP + "batch"
+    level, next_level = _LOOP + "level", _LOOP + "next_level"
     prelude = [
-        helper.make_node("Add", ["i", "one"], ["next"]),
-        helper.make_node("Shape", [x], ["batch"], start=0, end=1),
-        helper.make_node("Gather", ["timesteps", "i"], ["level"]),
-        helper.make_node("Gather", ["timesteps", "next"], ["next_level"]),
-        helper.make_node("Expand", ["level", "batch"], [t]),
-        helper.make_node("Expand", ["next_level", "batch"], [s]),
-        *(helper.make_node("Identity", [name], [_PREFIX + name]) for name in context),
-        helper.make_node("Identity", ["condition"], ["go_on"]),
+        helper.make_node("Add", [i, _LOOP + "one"], [following]),
+        helper.make_node("Shape", [x], [batch], start=0, end=1),
+        helper.make_node("Gather", ["timesteps", i], [level]),
+        helper.make_node("Gather", ["timesteps", following], [next_level]),
+        helper.make_node("Expand", [level, batch], [t]),
+        helper.make_node("Expand", [next_level, batch], [s]),
+        *(
+            helper.make_node("Identity", [outer], [inner])
+            for outer, inner in zip(context, drawn, strict=True)
+        ),
+        helper.make_node("Identity", [condition], [go_on]),
     ]
     return helper.make_graph(
         nodes=[*prelude, *body.node],
         name="step",
         inputs=[
-            helper.make_tensor_value_info("i", TensorProto.INT64, []),
-            helper.make_tensor_value_info("condition", TensorProto.BOOL, []),
+            helper.make_tensor_value_info(i, TensorProto.INT64, []),
+            helper.make_tensor_value_info(condition, TensorProto.BOOL, []),
             images,
         ],
-        outputs=[helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), *body.output],
+        outputs=[helper.make_tensor_value_info(go_on, TensorProto.BOOL, []), *body.output],
         initializer=body.initializer,
         value_info=body.value_info,
     )
+
+
+def _renamed(items: list[onnx.ValueInfoProto], names: list[str]) -> list[onnx.ValueInfoProto]:
+    copies = []
+    for item, name in zip(items, names, strict=True):
+        copy = onnx.ValueInfoProto()
+        copy.CopyFrom(item)
+        copy.name = name
+        copies.append(copy)
+    return copies
 
 
 def _image_info(name: str, process: ColdDiffusion) -> onnx.ValueInfoProto:

@@ -9,6 +9,7 @@
 | `colddiff.value_range` | JSON, [-1, 1] |
 | `colddiff.timesteps` | JSON, the full schedule [T, …, 0] |
 | `colddiff.recipe` | JSON, the resolved recipe without [data], whose paths are private |
+| `colddiff.prior` | JSON, what the prior has learnt, by name; {} without a prior |
 | `colddiff.components` | JSON, ["dist:component==version", …] |
 
 The reading half imports no torch and no onnx.
@@ -21,15 +22,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colddiff_core.errors import ModelFileError
+from colddiff_core import timesteps as schedules
+from colddiff_core.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     import onnx
 
+    from colddiff_core.prior import Prior
     from colddiff_core.process import ColdDiffusion
     from colddiff_core.recipe import Recipe
 
 FORMAT = "1"
+MAX_LEVELS = 10_001
+"""T + 1 of the longest schedule that is accepted."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ class Metadata:
         image_shape: (C, H, W).
         timesteps: the full schedule.
         recipe_table: the recipe as a plain table.
+        prior_state: what the prior has learnt, as nested lists.
     """
 
     image_shape: tuple[int, int, int]
     timesteps: tuple[int, ...]
     recipe_table: Mapping[str, Any]
+    prior_state: Mapping[str, Any]
 
     @property
     def recipe(self) -> "Recipe":
@@ -57,16 +64,38 @@ class Metadata:
 
         return Recipe.from_table(self.recipe_table, where="recipe in the file")
 
+    @property
+    def prior(self) -> "Prior":
+        """The prior, ready to draw; this is where torch comes in.
+
+        Raises:
+            UsageError: the model has none, or what the file says of it does not fit.
+        """
+        import torch
+
+        from colddiff_core.registry import build
+
+        table = self.recipe.prior
+        if table is None:
+            raise UsageError("generate: the model has no prior to start from")
+        prior = build("prior", table.name, image_shape=self.image_shape, **table.params)
+        try:
+            state = {name: torch.tensor(values) for name, values in self.prior_state.items()}
+            prior.load_state_dict(state)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UsageError(f"prior {table.name!r}: its state is damaged: {error}") from error
+        return prior.eval()
+
 
 def describe(model: "onnx.ModelProto", process: "ColdDiffusion") -> None:
     """Write the metadata of `process` into `model`."""
     from onnx.helper import set_model_props
 
-    from colddiff_core import timesteps
     from colddiff_core.model_folder import component_configs, resolved_recipe
 
-    recipe = resolved_recipe(process)
+    recipe = resolved_recipe(process, process.recipe).model_copy(update={"data": None})
     configs = component_configs(process).values()
+    learnt = process.prior.state_dict() if process.prior is not None else {}
     set_model_props(
         model,
         {
@@ -75,8 +104,9 @@ def describe(model: "onnx.ModelProto", process: "ColdDiffusion") -> None:
             "colddiff.version": version("colddiff"),
             "colddiff.image_shape": json.dumps(process.degradation.image_shape),
             "colddiff.value_range": json.dumps([-1, 1]),
-            "colddiff.timesteps": json.dumps(timesteps.full(process.num_steps)),
+            "colddiff.timesteps": json.dumps(schedules.full(process.num_steps)),
             "colddiff.recipe": recipe.model_dump_json(exclude_none=True),
+            "colddiff.prior": json.dumps({name: value.tolist() for name, value in learnt.items()}),
             "colddiff.components": json.dumps([config.provenance for config in configs]),
         },
     )
@@ -97,6 +127,9 @@ def parse(properties: Mapping[str, str], path: Path) -> Metadata:
         channels, height, width = map(int, json.loads(properties["colddiff.image_shape"]))
         timesteps = tuple(map(int, json.loads(properties["colddiff.timesteps"])))
         recipe = dict(json.loads(properties["colddiff.recipe"]))
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path}: its colddiff metadata is damaged: {error}") from error
-    return Metadata((channels, height, width), timesteps, recipe)
+        prior = dict(json.loads(properties["colddiff.prior"]))
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ModelFileError(f"{path}: its colddiff metadata is damaged: {error!r}") from error
+    if not 2 <= len(timesteps) <= MAX_LEVELS or timesteps != schedules.full(len(timesteps) - 1):
+        raise ModelFileError(f"{path}: its colddiff metadata is damaged: not a full schedule")
+    return Metadata((channels, height, width), timesteps, recipe, prior)

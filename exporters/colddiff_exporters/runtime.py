@@ -18,6 +18,7 @@ from colddiff_core.errors import ModelFileError, UsageError
 from colddiff_exporters import metadata
 
 if TYPE_CHECKING:
+    from colddiff_core.prior import Prior
     from colddiff_core.recipe import Recipe
 
 _PROVIDERS: Mapping[str, list[Any]] = {
@@ -64,11 +65,16 @@ class OnnxSampler:
             raise UsageError(_NO_CUDA)
         properties = self._session.get_modelmeta().custom_metadata_map
         self._metadata = metadata.parse(properties, path)
-        self._context = {
-            item.name: item
-            for item in self._session.get_inputs()
-            if item.name not in ("x_t", "timesteps")
-        }
+        inputs = {item.name: item for item in self._session.get_inputs()}
+        images, levels = inputs.pop("x_t", None), inputs.pop("timesteps", None)
+        outputs = [item.name for item in self._session.get_outputs()]
+        if images is None or levels is None or "x0" not in outputs:
+            raise ModelFileError(f"{path}: has no x_t and timesteps to put in and x0 to take out")
+        if tuple(images.shape[1:]) != self.image_shape:
+            raise ModelFileError(
+                f"{path}: its metadata says images of {self.image_shape}, it takes {images.shape}"
+            )
+        self._context = tuple(inputs)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -84,6 +90,11 @@ class OnnxSampler:
     def recipe(self) -> "Recipe":
         """The recipe that the file carries."""
         return self._metadata.recipe
+
+    @cached_property
+    def prior(self) -> "Prior":
+        """What generation starts from; drawing it takes torch, running the loop does not."""
+        return self._metadata.prior
 
     def restore(
         self,
@@ -116,7 +127,10 @@ class OnnxSampler:
             if context is None or name not in context:
                 raise UsageError(f"context: {name!r} is missing")
             feed[name] = np.ascontiguousarray(context[name])
-        (x0,) = self._session.run(["x0"], feed)
+        try:
+            (x0,) = self._session.run(["x0"], feed)
+        except Exception as error:  # onnxruntime raises a class of its own for each status
+            raise ModelFileError(f"the file failed while it ran: {_first_line(error)}") from error
         return np.asarray(x0)
 
 

@@ -13,7 +13,7 @@ from colddiff_core.errors import ExportError
 from colddiff_core.process import ColdDiffusion
 
 X, T, S = "x", "t", "s"
-"""Names of the step's inputs; the context tensors follow under their own names."""
+"""Names of the step's first inputs; the context tensors follow, in order."""
 
 
 class _Step(nn.Module):
@@ -31,8 +31,8 @@ class _Step(nn.Module):
 def step_graph(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
     """Export one step with a dynamic batch.
 
-    Inputs are `x` (batch, C, H, W), `t` and `s` (batch,) int64 and the context tensors; the one
-    output is x_s.
+    Inputs are `x` (batch, C, H, W), `t` and `s` (batch,) int64 and the context tensors in the
+    order of `context_spec`; the one output is x_s.
 
     Raises:
         ExportError: torch cannot trace a part, or ONNX has no operator for it.
@@ -54,7 +54,7 @@ def step_graph(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
                 dynamo=True,
                 opset_version=opset,
                 dynamic_shapes=shapes,
-                input_names=[X, T, S, *context],
+                input_names=[X, T, S, *(f"context_{k}" for k in range(len(context)))],
                 output_names=["x_s"],
                 verbose=False,
             )

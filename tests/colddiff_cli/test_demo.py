@@ -9,9 +9,9 @@ def test_only_an_empty_folder_or_an_earlier_demo_is_replaced(tmp_path: Path) -> 
     folder = tmp_path / "out"
     folder.mkdir()
     assert is_replaceable(folder)
-    (folder / "model").mkdir()
+    (folder / "original").mkdir()
     (folder / "results.json").touch()
-    assert is_replaceable(folder)
-    (folder / "thesis.tex").touch()
     assert not is_replaceable(folder)
-    assert not is_replaceable(folder / "thesis.tex")
+    assert not is_replaceable(folder / "results.json")
+    (folder / ".made-by-colddiff-demo").touch()
+    assert is_replaceable(folder)

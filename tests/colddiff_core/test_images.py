@@ -78,6 +78,43 @@ def test_a_tile_has_every_picture_where_it_belongs() -> None:
     assert images.tile([[b]], zoom=3).shape == (6, 6, 1)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ending", ["gif", "webp", "GIF"])
+def test_an_animation_shows_each_frame_for_its_time(
+    tmp_path: Path, ending: str, channels: int
+) -> None:
+    gradient = np.linspace(0, 255, 40 * 30 * channels).astype(np.uint8).reshape(40, 30, channels)
+    frames = [gradient, gradient[::-1], 255 - gradient[:, ::-1] // 2]
+    path = tmp_path / f"x.{ending}"
+    images.write_animation(path, iter(frames), [300, 50, 200])
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    shown = []
+    with Image.open(path) as animation:
+        assert (animation.n_frames, animation.info["loop"]) == (3, 0)
+        for k, frame in enumerate(frames):
+            animation.seek(k)
+            animation.load()  # WebP knows the time only now
+            shown.append(animation.info["duration"])
+            pixels = np.asarray(animation.convert("RGB")).astype(int)
+            assert np.abs(pixels - frame).mean() < 4
+    assert shown == [300, 50, 200]
+
+
+def test_a_grey_gif_is_exact(tmp_path: Path) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    images.write_animation(tmp_path / "x.gif", [grey, grey[::-1]], [50, 50])
+    assert np.array_equal(images.read_image(tmp_path / "x.gif", 1), grey)
+
+
+def test_an_animation_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
+    wide = np.zeros((1, 16_384, 1), np.uint8)
+    with pytest.raises(ImageError, match=r"16384x1 are too large .* up to 16383 pixels"):
+        images.write_animation(tmp_path / "x.webp", [wide], [50])
+    with pytest.raises(ImageError, match=r"expected a name that ends in \.gif or \.webp"):
+        images.write_animation(tmp_path / "x.apng", [wide], [50])
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     Image.fromarray(RGB.repeat(50, 0).repeat(50, 1)).save(tmp_path / "whole.png")

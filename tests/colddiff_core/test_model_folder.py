@@ -42,6 +42,17 @@ def test_the_folder_says_what_it_is(folder: Path) -> None:
     ]
 
 
+def test_what_is_not_known_is_not_claimed(folder: Path, tmp_path: Path) -> None:
+    assert "train" not in tomllib.loads((folder / "recipe.toml").read_text())
+    table = tomllib.loads((folder / "recipe.toml").read_text())
+    table |= {"summary": "s", "data": {"name": "mnist-mini"}, "train": {"steps": 7}}
+    (folder / "recipe.toml").write_text(tomli_w.dumps(table))
+    again = ColdDiffusion.load(folder).save(tmp_path / "again")
+    recipe = load_recipe(again / "recipe.toml")
+    assert recipe.train is not None
+    assert (recipe.summary, recipe.train.steps) == ("s", 7)
+
+
 def test_the_degradation_is_not_in_the_weights(folder: Path) -> None:
     assert {name.split(".")[0] for name in load_file(folder / "model.safetensors")} == {"restorer"}
 
@@ -82,7 +93,7 @@ def damage(folder: Path, how: str) -> None:
         ("weights missing", "No such file"),
         ("weights truncated", "damaged"),
         ("weights are a pickle", "damaged"),
-        ("weights of another net", "does not hold the weights of this recipe's restorer"),
+        ("weights of another net", "does not hold the weights of this recipe"),
         ("weights not finite", "not finite"),
         ("recipe missing", "not a model folder"),
         ("recipe not toml", "not a TOML file"),

@@ -91,6 +91,9 @@ def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> 
     assert torch.equal(process.degrade(x0), process.degrade(x0, 4))
     mixed = process.degrade(x0, torch.tensor([0, 4]))
     assert torch.equal(mixed[0], x0[0])
+    assert torch.equal(mixed, process.degrade(x0, torch.tensor([0, 4], dtype=torch.uint8)))
+    assert process.degrade(x0[:0]).shape == process.restore(x0[:0]).shape == (0, 1, 8, 8)
+    assert torch.equal(process.restore(x0, torch.arange(4, -1, -1)), process.restore(x0))
     torch.testing.assert_close(mixed[1], process.degrade(x0)[1])
 
 
@@ -99,6 +102,11 @@ def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> 
     [
         (lambda p: p.degrade(torch.zeros(2, 3, 8, 8)), r"expected \(batch, 1, 8, 8\)"),
         (lambda p: p.degrade(images(), 5), "expected levels 0 to 4"),
+        (lambda p: p.degrade(images(), torch.tensor([1, 2, 3])), "one integer, or 2, one for each"),
+        (lambda p: p.degrade(images(), torch.tensor([[1], [2]])), "one integer, or 2, one for"),
+        (lambda p: p.degrade(images(), 2.5), "one integer, or 2, one for each image; got 2.5"),
+        (lambda p: p.degrade(images(), context={"x": images()}), "the degradation has no 'x'"),
+        (lambda p: p.restore(images(), (4, 1.5, 0)), "expected integers"),
         (lambda p: p.restore(images()[0]), r"expected \(batch, 1, 8, 8\), got \(1, 8, 8\)"),
         (lambda p: p.restore(images(), (1, 4, 0)), "strictly decrease"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from colddiff_core import Component, build
+from colddiff_core.component import ComponentConfig
 from colddiff_core.discovery import Plugin, load_plugin, plugins
 from colddiff_core.errors import ParameterError, PluginError, UnknownComponentError
 from colddiff_core.registry import Registry, registry
@@ -60,7 +61,7 @@ def test_an_alias_builds_the_same_component() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownComponentError, match=r"did you mean 'gaussian-blur'\?"):
         build("degradation", "gausian-blur", image_shape=(1, 8, 8))
-    with pytest.raises(UnknownComponentError, match="known: improved"):
+    with pytest.raises(UnknownComponentError, match="known: ddim, improved, naive"):
         build("sampler", "xyz")
     with pytest.raises(UnknownComponentError, match="the kinds are degradation"):
         build("colour", "xyz")  # type: ignore[call-overload]
@@ -76,6 +77,18 @@ def test_a_builtin_shadows_a_namesake_that_its_full_name_still_reaches() -> None
     assert found.find("sampler", "naive").distribution == "colddiff"
     assert found.find("sampler", "naive@other").distribution == "other"
     assert [found.is_shadowed(item) for item in found.components()] == [False, True]
+
+
+def test_a_third_partys_name_is_shadowed_by_an_alias_too() -> None:
+    builtin = Plugin("x", "colddiff", "1", (("sampler", Component("a", "m:C", "", ("b",))),))
+    found = Registry([third_party("other", "b"), builtin])
+    assert [item.name for item in found.components() if found.is_shadowed(item)] == ["b"]
+    assert found.find("sampler", "b").name == "a"
+
+
+def test_provenance_names_the_distribution_once() -> None:
+    config = ComponentConfig("sampler", "same@other", {}, "other==2.0")
+    assert config.provenance == "other:same==2.0"
 
 
 def test_two_third_parties_of_one_name_are_an_error_only_when_it_is_used() -> None:
@@ -124,12 +137,26 @@ def test_a_bad_target_blames_its_distribution(target: str, message: str) -> None
             "from colddiff_core import hookimpl\n@hookimpl\ndef colddiff_tomorrow(): return []",
             "colddiff_tomorrow",
         ),
+        (
+            "from colddiff_core import hookimpl, Component\n@hookimpl\n"
+            "def colddiff_samplers(): return [Component('a', 'm:C', '')] * 2",
+            "registers the sampler a twice",
+        ),
+        (
+            "from colddiff_core import hookimpl\n@hookimpl\n"
+            "def colddiff_recipes(): return ['no.such.package']",
+            "ModuleNotFoundError",
+        ),
     ],
 )
 def test_a_broken_plugin_is_kept_with_its_cause(
-    code: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str,
+    cause: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "hostile_plugin.py").write_text(code)
+    (tmp_path / "hostile_plugin.py").write_text("print('loud')\n" + code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "hostile_plugin", raising=False)
     plugin = load_plugin(EntryPoint("hostile", "hostile_plugin", "colddiff"))
@@ -137,3 +164,4 @@ def test_a_broken_plugin_is_kept_with_its_cause(
     assert cause in plugin.error
     assert "\n" not in plugin.error
     assert not plugin.components
+    assert capsys.readouterr().out == ""

@@ -20,7 +20,7 @@ from colddiff_exporters.runtime import OnnxSampler
 
 
 class Fade(Degradation):
-    """Towards a random colour; a context tensor of each common type."""
+    """Towards a random tone; context tensors of two types, one named as the graph names its own."""
 
     def __init__(self, image_shape: tuple[int, int, int], *, num_steps: int = 4) -> None:
         super().__init__(image_shape, num_steps)
@@ -28,7 +28,7 @@ class Fade(Degradation):
     @property
     def context_spec(self) -> dict[str, TensorSpec]:
         return {
-            "colour": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
+            "level": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
             "inverted": TensorSpec(torch.bool, ()),
         }
 
@@ -36,13 +36,13 @@ class Fade(Degradation):
         shape = (len(x0), self.image_shape[0], 1, 1)
         return {
             "inverted": torch.rand(len(x0), generator=generator) > 0.5,
-            "colour": torch.rand(shape, generator=generator),
+            "level": torch.rand(shape, generator=generator),
         }
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         weight = (t / self.num_steps)[:, None, None, None]
         sign = torch.where(context["inverted"], -1.0, 1.0)[:, None, None, None]
-        return x0 * (1 - weight) + sign * context["colour"] * weight
+        return x0 * (1 - weight) + sign * context["level"] * weight
 
 
 class Branching(Fade):
@@ -135,7 +135,7 @@ def test_the_graph_has_the_form_that_runtimes_like(exported: tuple[ColdDiffusion
     inside = sum(int(np.prod(item.dims)) for item in body.initializer)
     assert inside >= weights  # initializers of the body, not of the outer graph
     assert sum(int(np.prod(item.dims)) for item in model.graph.initializer) < 10
-    assert [node.op_type for node in body.node if "go_on" in node.output] == ["Identity"]
+    assert [n.op_type for n in body.node if "loop/go_on" in n.output] == ["Identity"]
     assert not model.functions
     assert not any(node.doc_string or node.metadata_props for node in body.node)
     assert b"Traceback" not in path.read_bytes()
@@ -175,7 +175,7 @@ def test_context_tensors_become_inputs(tmp_path: Path, monkeypatch: pytest.Monke
     found = sampler.restore(x_t, context=arrays)
     expected = process.restore(torch.from_numpy(x_t), context=context)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
-    with pytest.raises(UsageError, match="'colour' is missing"):
+    with pytest.raises(UsageError, match="'level' is missing"):
         sampler.restore(x_t)
 
 
@@ -250,6 +250,10 @@ def test_files_that_are_not_ours_are_refused(
         "newer": lambda facts: facts.update({"colddiff.format": "2"}),
         "lying": lambda facts: facts.update({"colddiff.image_shape": "[1, 8]"}),
         "gone": lambda facts: facts.pop("colddiff.timesteps"),
+        "other": lambda facts: facts.update({"colddiff.image_shape": "[1, 8, 16]"}),
+        "huge": lambda facts: facts.update({"colddiff.image_shape": "[1e400, 8, 8]"}),
+        "odd": lambda facts: facts.update({"colddiff.timesteps": "[3, 2, 9]"}),
+        "empty": lambda facts: facts.update({"colddiff.timesteps": "[]"}),
     }.items():
         facts = {item.key: item.value for item in model.metadata_props}
         edit(facts)
@@ -265,6 +269,10 @@ def test_files_that_are_not_ours_are_refused(
         "newer": "has format 2, this release reads 1",
         "lying": "metadata is damaged",
         "gone": "metadata is damaged",
+        "other": "its metadata says images of",
+        "huge": "metadata is damaged",
+        "odd": "not a full schedule",
+        "empty": "not a full schedule",
     }.items():
         with pytest.raises(ModelFileError, match=message):
             OnnxSampler(tmp_path / f"{name}.onnx")

@@ -11,5 +11,8 @@ def colddiff_datasets() -> list[Component]:
     return [
         Component("mnist", f"{_HERE}.mnist:Mnist", "The 70,000 digits, from their four gz files"),
         Component("mnist-mini", f"{_HERE}.mnist:MnistMini", "7,000 of them, bundled"),
+        Component(
+            "cifar10", f"{_HERE}.cifar10:Cifar10", "The 60,000 photographs, from their batches"
+        ),
         Component("folder", f"{_HERE}.folder:Folder", "All pictures in a folder and below"),
     ]

@@ -9,6 +9,12 @@ _HERE = "colddiff_plugins.degradations"
 def colddiff_degradations() -> list[Component]:
     """The operators of the paper."""
     return [
+        Component("animorph", f"{_HERE}.animorph:Animorph", "Turn into another image"),
+        Component("color-mask", f"{_HERE}.color_mask:ColorMask", "Fade to one flat colour"),
+        Component("desaturate", f"{_HERE}.desaturate:Desaturate", "Fade to grey"),
         Component("gaussian-blur", f"{_HERE}.gaussian_blur:GaussianBlur", "Repeated Gaussian blur"),
+        Component("gaussian-mask", f"{_HERE}.gaussian_mask:GaussianMask", "Fade from a centre out"),
+        Component("gaussian-noise", f"{_HERE}.gaussian_noise:GaussianNoise", "Turn into noise"),
         Component("pixelate", f"{_HERE}.pixelate:Pixelate", "Halve the resolution at each step"),
+        Component("snow", f"{_HERE}.snow:Snow", "Let snow fall, streaked by the wind"),
     ]

@@ -1,6 +1,6 @@
 """Gaussian blur: D(x, t) = K_{t-1} * … * K_0 * x, at the cost of one transform for any t.
 
-| here | in the paper (arXiv 2208.09392, section 5.1 and appendix) |
+| here | in the paper (arXiv 2208.09392, section 4.1 and appendix) |
 |---|---|
 | `std_i` | σ_i, the standard deviation of step i = 0…T-1, pixels |
 | `taps` | g_i(j) ∝ exp(-j² / 2σ_i²), |j| ≤ kernel_size // 2, summing to 1; K_i = g_i ⊗ g_i |
@@ -23,6 +23,8 @@ from torch import Tensor
 
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape
 from colddiff_core.errors import ParameterError
+
+_MAX_KERNEL = 4095  # pixels; a recipe may come from anybody
 
 
 class GaussianBlur(Degradation):
@@ -56,9 +58,10 @@ class GaussianBlur(Degradation):
         final_mean: bool = False,
     ) -> None:
         super().__init__(image_shape, num_steps)
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        if not 1 <= kernel_size <= _MAX_KERNEL or kernel_size % 2 == 0:
             raise ParameterError(
-                f"kernel_size: expected an odd number of pixels, got {kernel_size}"
+                f"kernel_size: expected an odd number of pixels up to {_MAX_KERNEL}, "
+                f"got {kernel_size}"
             )
         i = torch.arange(num_steps, dtype=torch.float64)
         std_i = std + i * std_step if schedule == "linear" else std * torch.exp(i * std_step)

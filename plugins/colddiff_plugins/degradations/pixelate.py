@@ -1,6 +1,6 @@
 """Pixelation: each step halves the resolution, shown at the full size.
 
-| here | in the paper (arXiv 2208.09392, section 5.3 and appendix) |
+| here | in the paper (arXiv 2208.09392, section 4.3 and appendix) |
 |---|---|
 | `taps` | the filter of the first halving; every later one is the mean of two |
 | `a[t]` | per axis, the n x n matrix "halve t times, then repeat each pixel 2^t times" |

@@ -9,6 +9,7 @@ _HERE = "colddiff_plugins.samplers"
 def colddiff_samplers() -> list[Component]:
     """The algorithms of the paper."""
     return [
+        Component("ddim", f"{_HERE}.ddim:Ddim", "DDIM: estimate the endpoint at each step"),
         Component("naive", f"{_HERE}.naive:Naive", "Algorithm 1: restore, degrade, repeat"),
         Component(
             "improved",

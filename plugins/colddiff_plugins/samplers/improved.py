@@ -9,7 +9,7 @@ from colddiff_core.sampler import Sampler
 class Improved(Sampler):
     """x_s = x_t - D(x0_hat, t) + D(x0_hat, s).
 
-    For a D linear in its level the errors of the restorer cancel to first order (section 4.2).
+    For a D linear in its level the errors of the restorer cancel to first order (section 3.3).
     """
 
     def step(

@@ -82,10 +82,18 @@ def test_a_loss_that_is_not_finite_ends_the_run_without_a_model(tmp_path: Path) 
     assert not (tmp_path / "run/model.safetensors").exists()
 
 
-def test_a_folder_with_a_run_in_it_is_refused(tmp_path: Path) -> None:
+def test_a_model_is_not_trained_over_but_the_rest_of_a_failed_run_is(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").touch()
-    with pytest.raises(UsageError, match="already holds a training run"):
+    train(tiny(), tmp_path)
+    with pytest.raises(UsageError, match="already holds a model"):
         train(tiny(), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/x"):
+        with pytest.raises(UsageError, match="cannot be made a folder"):
+            train(tiny(), folder)
 
 
 def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(tmp_path: Path) -> None:
@@ -108,7 +116,8 @@ def test_the_loss_is_the_mean_absolute_error_at_levels_from_1_to_t() -> None:
             levels.append(t)
             return x_t
 
-    found = reconstruction_loss(Echo(), pixelate, x0, torch.Generator().manual_seed(0))
+    process = ColdDiffusion(pixelate, Echo(), build("sampler", "naive"))
+    found = reconstruction_loss(process, x0, torch.Generator().manual_seed(0))
     assert set(levels[0].tolist()) == {1, 2, 3}
     torch.testing.assert_close(found, (pixelate(x0, levels[0]) - x0).abs().mean())
 
@@ -125,7 +134,8 @@ def test_quantized_inputs_are_those_of_a_picture_file() -> None:
     x0 = torch.rand(4, 1, 8, 8)
     for quantize in (True, False):
         draws = torch.Generator().manual_seed(0)
-        reconstruction_loss(Spy(), blur, x0, draws, quantize=quantize)
+        process = ColdDiffusion(blur, Spy(), build("sampler", "naive"))
+        reconstruction_loss(process, x0, draws, quantize=quantize)
     torch.testing.assert_close(inputs[0], inputs[1].round(), atol=1e-4, rtol=0)
     assert (inputs[1] - inputs[1].round()).abs().max() > 0.1
 

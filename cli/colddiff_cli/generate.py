@@ -1,0 +1,78 @@
+"""`colddiff generate`: pictures from nothing but a seed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_levels
+
+
+def generate(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model folder or an .onnx file.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="PATH", help="A .png for a grid, else a folder."),
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many pictures.")] = 16,
+    seed: Seed = 0,
+    grid: Annotated[
+        bool, typer.Option("--grid/--separate", help="One picture of all, or one file each.")
+    ] = True,
+    sampler: SamplerName = None,
+    steps: Steps = None,
+    timesteps: Timesteps = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Pictures at a time; the pictures do not depend on it.")
+    ] = 16,
+    device: Device = "auto",
+) -> None:
+    """Generate pictures, starting from what the model's prior draws.
+
+    Example: `colddiff generate faces -n 64 -o grid.png`
+    """
+    import math
+
+    from colddiff_core.errors import UsageError
+
+    if grid and output.suffix.lower() != ".png":
+        raise UsageError(f"-o {output}: a grid needs a name that ends in .png; or use --separate")
+    if not grid and output.exists() and not output.is_dir():
+        raise UsageError(f"-o {output}: expected a folder, this is a file")
+
+    from colddiff_cli.console import out, progress
+    from colddiff_cli.models import open_model
+    from colddiff_core.images import from_batch, tile, write_image
+
+    opened = open_model(model, device=device, sampler=sampler)
+    levels = chosen_levels(opened.num_steps, steps, timesteps)
+    if levels[0] != opened.num_steps:
+        raise UsageError(f"--timesteps: generation starts at T = {opened.num_steps}")
+    prior = opened.prior
+
+    import torch
+
+    draws = torch.Generator().manual_seed(seed)
+    digits = len(str(count - 1))
+    pictures = []
+    with progress() as display:
+        task = display.add_task("generating", total=count, note="")
+        for start in range(0, count, batch_size):
+            x_t, context = prior.sample(min(batch_size, count - start), draws)
+            arrays = {name: value.numpy() for name, value in context.items()}
+            batch = from_batch(opened.restore(x_t.numpy(), levels, arrays))
+            if grid:
+                pictures += batch
+            else:
+                for k, picture in enumerate(batch, start):
+                    target = output / f"{k:0{digits}}.png"
+                    write_image(target, picture)
+                    out.print(str(target), markup=False)
+            display.advance(task, len(batch))
+    if grid:
+        columns = math.isqrt(count - 1) + 1
+        rows = [pictures[k : k + columns] for k in range(0, count, columns)]
+        write_image(output, tile(rows))
+        out.print(str(output), markup=False)

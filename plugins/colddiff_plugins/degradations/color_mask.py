@@ -1,0 +1,88 @@
+"""Colour mask: the image fades to one flat colour, for generation from that colour.
+
+| here | in the paper (arXiv 2208.09392, section 5.3 and appendix) |
+|---|---|
+| `std_i` | β_i, the standard deviation of the mask of step i = 0…T-1, pixels |
+| `kept` | P_t = Π_{i<t} (1 - exp(-r² / 2β_i²)), r the distance from the middle |
+| `color` | c, one number a channel |
+| `weight[t]` | A_t, how much of the image is left: P_t, or in reverse 1 - P_{T-t} |
+
+    D(x, t) = A_t ∘ x + (1 - A_t) ∘ c
+
+In reverse the colour comes in from the border, x_T = c, and generation grows the image from the
+middle outwards. 1 - P_T is short of 1 where the widest mask does not reach: A_0 is set to 1, as
+the authors' sampler has it, and T and std should be large enough for the image.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
+
+_SPREAD = 0.5  # the authors draw each channel of the colour from [-0.5, 0.5)
+
+
+class ColorMask(Degradation):
+    """Cover the image with a flat colour, through Gaussians of std_i = std + i * std_step.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T, the number of masks.
+        std: standard deviation of the first mask, pixels.
+        std_step: by how much it grows at each step, pixels.
+        reverse: cover from the border inwards, so that x_T is the colour alone; else from the
+            middle outwards.
+
+    Raises:
+        ParameterError: a std that is not positive.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        *,
+        num_steps: int = 750,
+        std: float = 0.05,
+        std_step: float = 0.05,
+        reverse: bool = True,
+    ) -> None:
+        super().__init__(image_shape, num_steps)
+        _, height, width = image_shape
+        center, reach = middle(height, width)
+        self._index = RadialIndex(height, width, reach)
+        weight = kept(mask_stds(std, std_step, num_steps), self._index.squared)
+        if reverse:
+            weight = 1 - weight.flip(0)
+            weight[0] = 1
+        self.register_buffer("_weight", weight.float(), persistent=False)
+        self.register_buffer("_center", center, persistent=False)
+        self._weight: Tensor
+        self._center: Tensor
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """The colour of each image."""
+        return {"color": TensorSpec(torch.float32, (self.image_shape[0], 1, 1))}
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        """Draw a muted colour for each image, as the authors do to train."""
+        shape = (self.image_shape[0], 1, 1)
+        colors = [(2 * torch.rand(shape, generator=generator) - 1) * _SPREAD for _ in x0]
+        return {"color": torch.stack(colors).to(x0.device)}
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, t); see `Degradation.forward`."""
+        weight = self._spread(self._weight[t], x0)
+        return (weight * x0 + (1 - weight) * context["color"].to(weight.dtype)).to(x0.dtype)
+
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, s) - D(x0, t) = (A_s - A_t) ∘ (x0 - c)."""
+        change = self._spread(self._weight[s] - self._weight[t], x0)
+        return (change * (x0 - context["color"].to(change.dtype))).to(x0.dtype)
+
+    def _spread(self, values: Tensor, x0: Tensor) -> Tensor:
+        weight: Tensor = self._index(values, self._center)
+        return weight.to(torch.promote_types(x0.dtype, torch.float32))

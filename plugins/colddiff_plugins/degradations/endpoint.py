@@ -1,0 +1,77 @@
+"""Degradations that mix the image with an endpoint: x_t = a_t x0 + b_t z.
+
+| here | in the paper (arXiv 2208.09392, section 5) |
+|---|---|
+| `endpoint` | z, what the image turns into: noise, or another image |
+| `signal[t]`, `mixed[t]` | a_t and b_t; a_0 = 1 and b_0 = 0 |
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+
+
+class EndpointDegradation(Degradation, ABC):
+    """D(x0, t) = a_t x0 + b_t z; a subclass gives the coefficients and draws z.
+
+    The endpoint can be read off x_t and an estimate of x0, which is what `ddim` needs.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+        schedule: from T to a_t and b_t for t = 0…T, each (T + 1,).
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        num_steps: int,
+        schedule: Callable[[int], tuple[Tensor, Tensor]],
+    ) -> None:
+        super().__init__(image_shape, num_steps)
+        signal, mixed = schedule(num_steps)
+        self.register_buffer("_signal", signal.float(), persistent=False)
+        self.register_buffer("_mixed", mixed.float(), persistent=False)
+        self._signal: Tensor
+        self._mixed: Tensor
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """The endpoint of each image."""
+        return {"endpoint": TensorSpec(torch.float32, self.image_shape)}
+
+    @abstractmethod
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        """Draw the endpoints; see `Degradation.sample_context`."""
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, t); see `Degradation.forward`."""
+        return self._mix(x0, self._signal[t], self._mixed[t], context)
+
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, s) - D(x0, t) = (a_s - a_t) x0 + (b_s - b_t) z."""
+        signal = self._signal[s] - self._signal[t]
+        return self._mix(x0, signal, self._mixed[s] - self._mixed[t], context)
+
+    def estimate_endpoint(self, x_t: Tensor, x0_hat: Tensor, t: Tensor) -> Tensor:
+        """The z for which D(x0_hat, t) is x_t: (x_t - a_t x0_hat) / b_t.
+
+        Args:
+            x_t: (B, C, H, W) images at level `t`.
+            x0_hat: (B, C, H, W), an estimate of x0.
+            t: (B,) int64 levels, 1 to T.
+        """
+        dtype = torch.promote_types(x_t.dtype, torch.float32)
+        signal, mixed = (
+            table[t].to(dtype)[:, None, None, None] for table in (self._signal, self._mixed)
+        )
+        return ((x_t - signal * x0_hat) / mixed).to(x_t.dtype)
+
+    def _mix(self, x0: Tensor, signal: Tensor, mixed: Tensor, context: Context) -> Tensor:
+        dtype = torch.promote_types(x0.dtype, torch.float32)
+        signal, mixed = (a.to(dtype)[:, None, None, None] for a in (signal, mixed))
+        return (signal * x0 + mixed * context["endpoint"].to(dtype)).to(x0.dtype)
