@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,7 @@ COMMANDS = [
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a reader has at hand: the checkout's picture and what the demo leaves."""
     folder = tmp_path_factory.mktemp("tour")
-    (folder / "docs").mkdir()
-    (folder / "docs/demo.png").write_bytes((ROOT / "docs/demo.png").read_bytes())
+    shutil.copytree(ROOT / "docs", folder / "docs")
     for name in ("original", "degraded"):
         (folder / "colddiff-demo" / name).mkdir(parents=True)
         for k in range(2):
@@ -61,8 +61,10 @@ def test_the_tour_runs_in_order(tour: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for command in COMMANDS:
         if command.startswith("colddiff train"):  # the same, on fewer steps
             command += " --set train.steps=2 --set restorer.channels=8"
+        if command.startswith("colddiff generate"):
+            command += " --steps 2"
         run(command, tour, monkeypatch)
-    for name in ("restored/0.png", "compared/1.png", "digits.onnx", "restored-onnx/1.png"):
+    for name in ("snow.gif", "restored/0.png", "compared/1.png", "grid.png", "digits.onnx"):
         assert (tour / name).is_file()
     for snippet in blocks("python"):
         if snippet.startswith("# colddiff_fade"):

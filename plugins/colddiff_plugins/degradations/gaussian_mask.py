@@ -44,7 +44,7 @@ class GaussianMask(Degradation):
         image_shape: ImageShape,
         *,
         num_steps: int = 50,
-        std: float = 0.1,
+        std: float = 1.1,
         std_step: float = 0.1,
         center: Literal["middle", "random"] = "middle",
     ) -> None:
