@@ -37,6 +37,7 @@ def degrade(
     columns: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=2,
             help="Pictures in a row of the strip, from t = 0 to t = T.",
             show_default=str(_COLUMNS),
@@ -45,6 +46,7 @@ def degrade(
     frames: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=2,
             help="Frames of the animation, from t = 0 to t = T.",
             show_default=f"every level, {_FRAMES} at most",
@@ -52,7 +54,12 @@ def degrade(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=1, max=4096, help="Resize and crop to a square of so many pixels first."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=4096,
+            help="Resize and crop to a square of so many pixels first.",
+        ),
     ] = None,
     endpoint: Annotated[
         Path | None,

@@ -26,7 +26,10 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Where everything goes.")
     ] = Path("colddiff-demo"),
     steps: Annotated[
-        int, typer.Option(min=1, help="Training steps; fewer are faster and restore worse.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Training steps; fewer are faster and restore worse."
+        ),
     ] = 500,
 ) -> None:
     """Train, restore and export on bundled digits: three minutes on two cores.

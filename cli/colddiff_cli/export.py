@@ -26,12 +26,14 @@ def export(
     sampler: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="naive (Algorithm 1), improved (Algorithm 2) or another.",
             show_default="the model's own",
         ),
     ] = None,
     opset: Annotated[
-        int | None, typer.Option(help="ONNX operator set.", show_default="the format's own")
+        int | None,
+        typer.Option(metavar="N", help="ONNX operator set.", show_default="the format's own"),
     ] = None,
 ) -> None:
     """Export a model with its whole sampling loop, and check the file against torch.

@@ -16,7 +16,9 @@ def generate(
         Path,
         typer.Option("-o", "--output", metavar="PATH", help="A .png for a grid, else a folder."),
     ],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many pictures.")] = 16,
+    count: Annotated[
+        int, typer.Option("-n", "--count", metavar="N", min=1, help="How many pictures.")
+    ] = 16,
     seed: Seed = 0,
     grid: Annotated[
         bool, typer.Option("--grid/--separate", help="One picture of all, or one file each.")
@@ -25,7 +27,10 @@ def generate(
     steps: Steps = None,
     timesteps: Timesteps = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Pictures at a time; the pictures do not depend on it.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Pictures at a time; the pictures do not depend on it."
+        ),
     ] = 16,
     device: Device = "auto",
 ) -> None:

@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 Device = Annotated[
-    str, typer.Option(help="Where to compute: cpu, cuda, or auto for cuda where there is one.")
+    str,
+    typer.Option(
+        metavar="NAME", help="Where to compute: cpu, cuda, or auto for cuda where there is one."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -21,21 +24,23 @@ SamplerName = Annotated[
     str | None,
     typer.Option(
         "--sampler",
+        metavar="NAME",
         help="naive (Algorithm 1), improved (Algorithm 2) or another; not for files.",
         show_default="the model's own",
     ),
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(help="Take this many steps of even size.", show_default="all T"),
+    typer.Option(metavar="N", help="Take so many even steps.", show_default="all T"),
 ]
 Timesteps = Annotated[
     str | None,
-    typer.Option(help="Or the levels themselves, e.g. 20,10,5,0: the first is the images'."),
+    typer.Option(metavar="LEVELS", help="The levels to visit, from the images' own: 20,10,5,0."),
 ]
 
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**63 - 1, help="Of everything that is drawn at random.")
+    int,
+    typer.Option(metavar="N", min=0, max=2**31 - 1, help="Of everything that is drawn at random."),
 ]
 
 

@@ -37,7 +37,9 @@ def restore(
     sampler: SamplerName = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures restored together.")] = 16,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Pictures restored together.")
+    ] = 16,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
