@@ -32,7 +32,7 @@ class ExportReport:
         nodes: number of operators.
         checks: what was run, e.g. `"batch 5, 20 steps"`, and the largest absolute difference of
             a pixel, on [-1, 1].
-        tolerance: the largest difference that is accepted.
+        tolerance: the largest difference that is accepted after all steps, or in each by itself.
     """
 
     path: Path

@@ -93,6 +93,6 @@ def show(report: "ExportReport") -> None:
     out.print(table)
     out.print(
         f"{report.path}  {report.size / 1e6:.1f} MB, {report.nodes} nodes, "
-        f"within {report.tolerance:.0e}",
+        f"tolerance {report.tolerance:.0e}",
         markup=False,
     )

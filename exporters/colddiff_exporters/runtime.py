@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cache, cached_property
 from io import StringIO
@@ -119,12 +119,18 @@ class OnnxSampler:
             expected = ", ".join(map(str, self.image_shape))
             raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
         levels = self._metadata.timesteps if timesteps is None else timesteps
+        return self.run(x_t, schedules.checked(levels, self.num_steps), context or {})
+
+    def run(
+        self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        """Run the loop over any levels, a part of a schedule for example; see `restore`."""
         feed = {
             "x_t": np.ascontiguousarray(x_t, dtype=np.float32),
-            "timesteps": np.array(schedules.checked(levels, self.num_steps), dtype=np.int64),
+            "timesteps": np.array(levels, dtype=np.int64),
         }
         for name in self._context:
-            if context is None or name not in context:
+            if name not in context:
                 raise UsageError(f"context: {name!r} is missing")
             feed[name] = np.ascontiguousarray(context[name])
         try:

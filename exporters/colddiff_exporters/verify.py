@@ -1,10 +1,16 @@
-"""Run an exported file in ONNX Runtime and compare it with torch."""
+"""Run an exported file in ONNX Runtime and compare it with torch.
+
+A restorer that undoes a strong degradation magnifies small differences, rounding included, and a
+loop does so again and again, until two correct programs differ. Where they differ by more than the
+tolerance after all steps, each step is therefore compared by itself, from the same state.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colddiff_core import timesteps as schedules
@@ -34,7 +40,8 @@ def compare_with_torch(
         The largest absolute difference of a pixel, for each combination tried.
 
     Raises:
-        ExportError: a difference is above the tolerance, or not a number.
+        ExportError: a difference is above the tolerance, in a single step as well, or is not a
+            number.
     """
     sampler = OnnxSampler(path, device="cpu")
     draws = torch.Generator().manual_seed(0)
@@ -43,18 +50,29 @@ def compare_with_torch(
         x0 = _take(images, batch, process, draws)
         context = process.degradation.sample_context(x0, draws)
         x_t = process.degrade(x0, levels[0], context)
-        expected = process.restore(x_t, levels, context).numpy()
+        expected = process.restore(x_t, levels, context)
         arrays = {name: value.numpy() for name, value in context.items()}
         found = sampler.restore(x_t.numpy(), levels, arrays)
-        error = float(np.abs(found - expected).max())
+        error = _distance(found, expected)
         case = f"batch {batch}, {len(levels) - 1} steps"
         if not error <= tolerance:
-            raise ExportError(
-                f"ONNX Runtime and torch differ by {error:.2e} ({case}), more than the tolerance "
-                f"{tolerance:.0e}; no file was written"
-            )
+            steps = [
+                _distance(sampler.run(step.x_t.numpy(), (step.t, step.s), arrays), step.x_s)
+                for step in process.steps(x_t, levels, context)
+            ]
+            worst = float(np.max(steps))  # NaN if any is, unlike max
+            if not worst <= tolerance:
+                raise ExportError(
+                    f"ONNX Runtime and torch differ by {error:.2e} ({case}) and in one step by "
+                    f"{worst:.2e}, more than the tolerance {tolerance:.0e}; no file was written"
+                )
+            case += f" (rounding grows; one step alone {worst:.0e})"
         errors[case] = error
     return errors
+
+
+def _distance(found: NDArray[np.float32], expected: Tensor) -> float:
+    return float(np.abs(found - expected.numpy()).max())
 
 
 def _cases(num_steps: int) -> Iterator[tuple[int, tuple[int, ...]]]:
