@@ -33,7 +33,6 @@ def save_model(
     process: "ColdDiffusion",
     folder: Path | str,
     *,
-    recipe: Recipe | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a model folder; see `ColdDiffusion.save`.
@@ -41,15 +40,13 @@ def save_model(
     Args:
         process: what to save.
         folder: made if it does not exist.
-        recipe: what the process was made from, for the tables on data and training; the one that
-            it was loaded with when None.
         provenance: what else to record.
 
     Raises:
         UsageError: a part was not made by `build`, so no recipe can name it.
     """
     folder = Path(folder)
-    resolved = resolved_recipe(process, recipe or process.recipe)
+    resolved = resolved_recipe(process)
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(process).items()
     }
@@ -61,7 +58,8 @@ def save_model(
         "components": [config.provenance for config in component_configs(process).values()],
         **(provenance or {}),
     }
-    (folder / RECIPE).unlink(missing_ok=True)  # an old recipe must not meet new weights
+    if (folder / RECIPE).exists():
+        (folder / RECIPE).unlink()  # an old recipe must not meet new weights
     write_atomically(folder / WEIGHTS, save_tensors(weights))
     write_atomically(folder / PROVENANCE, json.dumps(facts, indent=2) + "\n")
     write_atomically(folder / RECIPE, resolved.to_toml())  # last: it makes the folder a model
@@ -128,13 +126,14 @@ def load_model_recipe(folder: Path) -> Recipe:
         raise ModelFolderError(str(error)) from error
 
 
-def resolved_recipe(process: "ColdDiffusion", recipe: Recipe | None = None) -> Recipe:
+def resolved_recipe(process: "ColdDiffusion") -> Recipe:
     """The recipe that builds `process` again, every parameter written out.
 
     Raises:
         UsageError: a part was not made by `build`.
     """
     configs = component_configs(process)
+    recipe = process.recipe
     return Recipe(
         summary=recipe.summary if recipe else "",
         source=recipe.source if recipe else "",

@@ -70,7 +70,7 @@ class ColdDiffusion(nn.Module):
         self.sampler = sampler
         self.prior = prior
         self.recipe: Recipe | None = None
-        """What the process was made from, if it was loaded from a model folder."""
+        """What it was trained with, if it was trained or loaded; for model folders and files."""
 
     @property
     def num_steps(self) -> int:

@@ -81,6 +81,7 @@ def train(
     ema = Ema(network, settings.ema_decay)
     averaged = ColdDiffusion(process.degradation, ema.network, process.sampler, process.prior)
     averaged.eval()
+    averaged.recipe = recipe.model_copy(update={"train": settings})
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
@@ -128,7 +129,6 @@ def train(
     save_model(
         averaged,
         folder,
-        recipe=recipe.model_copy(update={"train": settings}),
         provenance={
             "data": training.config.provenance if training.config else None,
             "seed": settings.seed,

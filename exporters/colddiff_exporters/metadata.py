@@ -93,7 +93,7 @@ def describe(model: "onnx.ModelProto", process: "ColdDiffusion") -> None:
 
     from colddiff_core.model_folder import component_configs, resolved_recipe
 
-    recipe = resolved_recipe(process, process.recipe).model_copy(update={"data": None})
+    recipe = resolved_recipe(process).model_copy(update={"data": None})
     configs = component_configs(process).values()
     learnt = process.prior.state_dict() if process.prior is not None else {}
     set_model_props(

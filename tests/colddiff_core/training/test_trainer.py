@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.images import read_image
+from colddiff_core.model_folder import load_model_recipe
 from colddiff_core.recipe import Recipe, TrainTable, load_recipe
 from colddiff_core.training import TrainingStep, train
 from colddiff_core.training.ema import Ema
@@ -49,6 +50,8 @@ def test_the_folder_becomes_a_model_folder_with_its_history(tmp_path: Path) -> N
     assert [line["step"] for line in lines] == [step.step for step in seen] == [3, 4, 6]
     assert lines[-1]["images_seen"] == 24
     assert read_image(tmp_path / "run/samples/0000006.png").shape == (4 * 10 - 2, 8 * 10 - 2, 1)
+    assert process.recipe is not None
+    assert process.recipe.train == load_model_recipe(tmp_path / "run").train
     facts = json.loads((tmp_path / "run/provenance.json").read_text())
     assert facts["data"].startswith("colddiff:mnist-mini==")
     assert facts["training"]["images_seen"] == 24
