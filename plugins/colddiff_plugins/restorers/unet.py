@@ -25,6 +25,7 @@ from colddiff_core.restorer import Restorer
 
 _GROUP = 8  # channels that are normalised together
 _MAX_WIDTH = 4096
+_MAX_WEIGHTS = 1_000_000_000  # a recipe may come from anybody
 
 
 class UNet(Restorer):
@@ -68,6 +69,12 @@ class UNet(Restorer):
                 f"by {self.factor}, got {height}x{width}"
             )
         widths = [channels * m for m in multipliers]
+        weights = sum(2 * blocks * 2 * 9 * w**2 for w in widths)  # of the convolutions, about
+        if weights > _MAX_WEIGHTS:
+            raise ParameterError(
+                f"channels: widths {widths} with {blocks} blocks make {weights:,} weights, "
+                f"over the limit of {_MAX_WEIGHTS:,}"
+            )
         embedding = 4 * channels
         self.level = LevelEmbedding(embedding)
         self.stem = nn.Conv2d(colours, widths[0], 3, padding=1)

@@ -81,6 +81,7 @@ def test_every_parameter_learns() -> None:
         ({"multipliers": (1, 0)}, "multipliers: expected positive integers"),
         ({"multipliers": (10**9,)}, "keep the width within 4096"),
         ({"blocks": 0}, "blocks: expected 1 to 16"),
+        ({"channels": 512, "blocks": 16}, "over the limit of 1,000,000,000"),
         ({"image_shape": (1, 28, 20)}, "divisible by 8, got 28x20"),
     ],
 )
