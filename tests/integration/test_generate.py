@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from colddiff_cli.main import main
+from colddiff_cli.models import open_model
 from colddiff_core.images import read_image
 
 PRIORS = {
@@ -87,6 +89,16 @@ def test_folder_and_file_generate_the_same_whatever_the_batch_size(
         assert np.abs(grids[name] - grids["model"]).max() <= 1
     assert np.abs(grids["other"] - grids["model"]).max() > 1
     assert grids["short"].shape == grids["model"].shape
+
+
+def test_64_images_of_one_seed_agree_within_a_thousandth(models: Path) -> None:
+    images = []
+    for name in ("model", "model.onnx"):
+        opened = open_model(models / name, device="cpu")
+        x_t, context = opened.prior.sample(64, torch.Generator().manual_seed(0))
+        arrays = {key: value.numpy() for key, value in context.items()}
+        images.append(opened.restore(x_t.numpy(), context=arrays))
+    np.testing.assert_allclose(*images, atol=1e-3, rtol=0)
 
 
 def test_separate_pictures_are_those_of_the_grid(
