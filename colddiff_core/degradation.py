@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from colddiff_core.component import Buildable
 from colddiff_core.errors import ParameterError
+from colddiff_core.timesteps import MAX_NUM_STEPS
 
 ImageShape = tuple[int, int, int]
 """(C, H, W): channels, height, width."""
@@ -22,11 +23,8 @@ Context = Mapping[str, Tensor]
 NO_CONTEXT: Context = MappingProxyType({})
 """The context of a deterministic operator."""
 
-MAX_NUM_STEPS = 10_000
-"""Largest T accepted: tables have T + 1 rows, and a recipe may come from anybody."""
-
 MAX_NUMBERS = 200_000_000
-"""Largest image accepted, C x H x W, for the same reason."""
+"""Largest image accepted, C x H x W: a recipe may come from anybody."""
 
 
 @dataclass(frozen=True)

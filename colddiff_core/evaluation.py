@@ -49,21 +49,21 @@ def compare(
         generator: on the CPU, for what the degradation draws.
         batch_size: images restored together.
     """
-    batches = [_restore(process, batch, generator) for batch in torch.split(x0, batch_size)]
-    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in batches[0]})
-
-
-def _restore(process: ColdDiffusion, x0: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    context = process.sample_context(x0, generator)
-    with torch.no_grad():
-        x_t = process.degrade(x0, context=context)
     naive, improved = (
         ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
         for name in ("naive", "improved")
     )
-    return {
-        "degraded": x_t,
-        "direct": naive.restore(x_t, (process.num_steps, 0), context),
-        "naive": naive.restore(x_t, context=context),
-        "improved": improved.restore(x_t, context=context),
-    }
+    batches = []
+    for batch in torch.split(x0, batch_size):
+        context = process.sample_context(batch, generator)
+        with torch.no_grad():
+            x_t = process.degrade(batch, context=context)
+        batches.append(
+            {
+                "degraded": x_t,
+                "direct": naive.restore(x_t, (process.num_steps, 0), context),
+                "naive": naive.restore(x_t, context=context),
+                "improved": improved.restore(x_t, context=context),
+            }
+        )
+    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in batches[0]})

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from colddiff_core.errors import UsageError
 
+MAX_NUM_STEPS = 10_000
+"""Largest T accepted: tables have T + 1 rows, and a recipe or a file may come from anybody."""
+
 
 def full(num_steps: int) -> tuple[int, ...]:
     """Every level: T, T-1, …, 0."""

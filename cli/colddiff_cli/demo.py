@@ -45,7 +45,6 @@ def demo(
         raise UsageError(f"{output}: exists and is not from a demo; name another folder with -o")
     import json
     import shutil
-    from dataclasses import asdict
 
     from colddiff_cli.models import open_model
     from colddiff_cli.training import train_with_progress
@@ -90,7 +89,7 @@ def demo(
         "rmse": errors,
         "rmse_over_degraded": {name: e / errors["degraded"] for name, e in errors.items()},
         "onnx_max_difference": difference,
-        "onnx_checks": {**asdict(report)["checks"]},
+        "onnx_checks": dict(report.checks),
     }
     write_atomically(output / _RESULTS, json.dumps(results, indent=2) + "\n")
     _print(results, output)

@@ -45,7 +45,7 @@ def export(
     """
     from colddiff_cli.console import err
     from colddiff_core.errors import UsageError
-    from colddiff_core.model_folder import load_model_recipe
+    from colddiff_core.model_folder import resolved_recipe
     from colddiff_core.process import ColdDiffusion
     from colddiff_core.registry import build
 
@@ -53,8 +53,8 @@ def export(
     target = output or model.parent / (model.resolve().name + exporter.suffix)
     if target.suffix != exporter.suffix:
         raise UsageError(f"-o {target}: expected a name that ends in {exporter.suffix}")
-    recipe = load_model_recipe(model)
     process = ColdDiffusion.load(model)
+    recipe = resolved_recipe(process)
     if sampler is not None:
         process.sampler = build("sampler", sampler)
     with err.status("exporting and checking"):

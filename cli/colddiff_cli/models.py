@@ -27,12 +27,12 @@ class FolderModel:
 
     def __init__(self, folder: Path, *, device: str, sampler: str | None) -> None:
         from colddiff_cli.options import torch_device
-        from colddiff_core.model_folder import load_model_recipe
+        from colddiff_core.model_folder import resolved_recipe
         from colddiff_core.process import ColdDiffusion
         from colddiff_core.registry import build
 
-        self.recipe: Recipe = load_model_recipe(folder)
         process = ColdDiffusion.load(folder).to(torch_device(device))
+        self.recipe: Recipe = resolved_recipe(process)
         if sampler is not None:
             process.sampler = build("sampler", sampler)
         self._process = process

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from colddiff_core.recipe import Recipe
 
 FORMAT = "1"
-MAX_LEVELS = 10_001
-"""T + 1 of the longest schedule that is accepted."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,12 @@ class Metadata:
         """
         import torch
 
-        from colddiff_core.registry import build
+        from colddiff_core.recipe import build_table
 
         table = self.recipe.prior
         if table is None:
             raise UsageError("generate: the model has no prior to start from")
-        prior = build("prior", table.name, image_shape=self.image_shape, **table.params)
+        prior: Prior = build_table("prior", table, image_shape=self.image_shape)
         try:
             state = {name: torch.tensor(values) for name, values in self.prior_state.items()}
             prior.load_state_dict(state)
@@ -130,6 +128,7 @@ def parse(properties: Mapping[str, str], path: Path) -> Metadata:
         prior = dict(json.loads(properties["colddiff.prior"]))
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path}: its colddiff metadata is damaged: {error!r}") from error
-    if not 2 <= len(timesteps) <= MAX_LEVELS or timesteps != schedules.full(len(timesteps) - 1):
+    num_steps = len(timesteps) - 1
+    if not 1 <= num_steps <= schedules.MAX_NUM_STEPS or timesteps != schedules.full(num_steps):
         raise ModelFileError(f"{path}: its colddiff metadata is damaged: not a full schedule")
     return Metadata((channels, height, width), timesteps, recipe, prior)

@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from colddiff_core.errors import ExportError
 from colddiff_core.process import ColdDiffusion
 
-X, T, S = "x", "t", "s"
-"""Names of the step's first inputs; the context tensors follow, in order."""
-
 
 class _Step(nn.Module):
     """(x_t, t, s, context) -> x_s."""
@@ -44,8 +41,8 @@ def step_graph(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
     drawn = degradation.sample_context(x, torch.Generator().manual_seed(0))
     context = {name: drawn[name] for name in degradation.context_spec}
     dynamic = {0: torch.export.Dim("batch")}
-    shapes = {X: dynamic, T: dynamic, S: dynamic, "context": dict.fromkeys(context, dynamic)}
-    arguments = {X: x, T: levels, S: levels - 1, "context": context}
+    shapes = {"x": dynamic, "t": dynamic, "s": dynamic, "context": dict.fromkeys(context, dynamic)}
+    arguments = {"x": x, "t": levels, "s": levels - 1, "context": context}
     try:
         with _quietly():
             program = torch.onnx.export(
@@ -54,7 +51,7 @@ def step_graph(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
                 dynamo=True,
                 opset_version=opset,
                 dynamic_shapes=shapes,
-                input_names=[X, T, S, *(f"context_{k}" for k in range(len(context)))],
+                input_names=["x", "t", "s", *(f"context_{k}" for k in range(len(context)))],
                 output_names=["x_s"],
                 verbose=False,
             )
