@@ -1,13 +1,23 @@
-"""The hooks a plugin may implement, and the one record they all return.
+"""The hooks a plugin may implement, and the one record that most of them return.
 
 A plugin is a module (or object) named by an entry point of the group `colddiff`. It says what it
-brings, and nothing heavier happens until one of those components is used.
+brings, and nothing heavier happens until one of those components is used. An implementation takes
+those arguments of its hook that it wants, by name, so hooks may grow.
 """
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from colddiff_core.process import ColdDiffusion, Step
+    from colddiff_core.training import TrainingStep
 
 PROJECT = "colddiff"
 """Name of the pluggy project and of the entry-point group."""
@@ -131,5 +141,86 @@ def colddiff_recipes() -> Iterable[str]:
     raise NotImplementedError
 
 
-KINDS = ("degradation", "sampler", "restorer", "prior", "dataset", "exporter")
+@hookspec
+def colddiff_training_step(step: "TrainingStep", process: "ColdDiffusion", folder: Path) -> None:
+    """See a training run: called for each line of `metrics.jsonl`, after it was written.
+
+    An exception is told once and ends the plugin's calls, not the training.
+
+    Args:
+        step: what the line says: step, loss, learning rate, images seen.
+        process: the process with the averaged weights as they are now, in evaluation mode.
+        folder: the model folder, where further files may be put.
+
+    Example:
+        ```python
+        @hookimpl
+        def colddiff_training_step(step):
+            wandb.log({"loss": step.loss}, step=step.step)
+        ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def colddiff_sampling_step(step: "Step", process: "ColdDiffusion") -> None:
+    """See a sampling loop in torch at work: called after each step of `ColdDiffusion.steps`.
+
+    To look at a tensor's values costs a copy from the device; an exception is told once and ends
+    the plugin's calls, not the loop.
+
+    Args:
+        step: levels t and s, and the images x_t, x0_hat and x_s.
+        process: whose loop it is.
+
+    Example:
+        ```python
+        @hookimpl
+        def colddiff_sampling_step(step):
+            print(step.t, "->", step.s)
+        ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def colddiff_cli(app: "typer.Typer") -> "typer.Typer":
+    """Return an application to be mounted as a subcommand, under its `name`.
+
+    Asked only when the help is shown or a command is none of colddiff's own, whose names cannot
+    be taken.
+
+    Args:
+        app: colddiff's own application, to look at.
+
+    Example:
+        ```python
+        @hookimpl
+        def colddiff_cli():
+            from colddiff_fog.command import app  # typer.Typer(name="fog")
+
+            return app
+        ```
+    """
+    raise NotImplementedError
+
+
+CONTRACTS = {
+    "degradation": "colddiff_core.degradation:Degradation",
+    "sampler": "colddiff_core.sampler:Sampler",
+    "restorer": "colddiff_core.restorer:Restorer",
+    "prior": "colddiff_core.prior:Prior",
+    "dataset": "colddiff_core.dataset:ImageDataset",
+    "exporter": "colddiff_core.exporter:Exporter",
+}
+"""The class that a component of each kind is derived from."""
+
+KINDS = tuple(CONTRACTS)
 """Kinds of component; kind K is registered through the hook `colddiff_<K>s`."""
+
+HOOKS = {
+    name: tuple(inspect.signature(function).parameters)
+    for name, function in list(globals().items())
+    if name.startswith(f"{PROJECT}_")
+}
+"""Every hook and the names of its arguments."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from colddiff_core import timesteps as schedules
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation
 from colddiff_core.errors import UsageError
+from colddiff_core.events import emit
 from colddiff_core.prior import Prior
 from colddiff_core.restorer import Restorer
 from colddiff_core.sampler import Sampler
@@ -174,7 +175,9 @@ class ColdDiffusion(nn.Module):
             )
             x0_hat = self.restorer(x, t_batch)
             x_s = self.sampler.step(x, x0_hat, t_batch, s_batch, self.degradation, context)
-            yield Step(t, s, x, x0_hat, x_s)
+            step = Step(t, s, x, x0_hat, x_s)
+            emit("colddiff_sampling_step", step=step, process=self)
+            yield step
             x = x_s
 
     def generate(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from colddiff_core.component import Buildable, ComponentConfig
 from colddiff_core.discovery import Plugin, plugins
 from colddiff_core.errors import ParameterError, PluginError, UnknownComponentError
-from colddiff_core.hookspecs import KINDS, PROJECT, Component
+from colddiff_core.hookspecs import CONTRACTS, KINDS, PROJECT, Component
 
 if TYPE_CHECKING:
     from colddiff_core.dataset import ImageDataset
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from colddiff_core.restorer import Restorer
     from colddiff_core.sampler import Sampler
 
-_BASES = {
-    "degradation": "colddiff_core.degradation:Degradation",
-    "sampler": "colddiff_core.sampler:Sampler",
-    "restorer": "colddiff_core.restorer:Restorer",
-    "prior": "colddiff_core.prior:Prior",
-    "dataset": "colddiff_core.dataset:ImageDataset",
-    "exporter": "colddiff_core.exporter:Exporter",
-}
-
 
 @dataclass(frozen=True)
 class Registered:
-    """A component and the distribution that brought it."""
+    """A component and who brought it.
+
+    Attributes:
+        kind: one of `KINDS`.
+        component: as the plugin registered it.
+        distribution: name of the distribution.
+        version: its version.
+        module: the plugin's own module, the one that the entry point names.
+    """
 
     kind: str
     component: Component
     distribution: str
     version: str
+    module: str = ""
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class Registered:
             raise PluginError(
                 f"{blame}: cannot import {self.component.target}: {type(error).__name__}: {error}"
             ) from error
-        base = _import(_BASES[self.kind])
+        base = _import(CONTRACTS[self.kind])
         if not (isinstance(target, type) and issubclass(target, base)):
             raise PluginError(
                 f"{blame}: {self.component.target} is not a {base.__name__}; subclass "
@@ -89,11 +89,11 @@ class Registry:
     """All components of a set of plugins."""
 
     def __init__(self, found: Iterable[Plugin]) -> None:
-        """Index the components of `found`, and keep its broken plugins for the listing."""
+        """Index the components of `found`, and keep the plugins themselves for the listing."""
         self.plugins = tuple(found)
         self._components = sorted(
             (
-                Registered(kind, component, plugin.distribution, plugin.version)
+                Registered(kind, component, plugin.distribution, plugin.version, plugin.module)
                 for plugin in self.plugins
                 for kind, component in plugin.components
             ),
@@ -111,11 +111,22 @@ class Registry:
             for other in self.components(item.kind)
         )
 
+    def namesakes(self, item: Registered) -> list[Registered]:
+        """The other third-party components that make the bare name of `item` ambiguous."""
+        if item.builtin or self.is_shadowed(item):
+            return []
+        return [
+            other
+            for other in self.components(item.kind)
+            if other != item and item.name in (other.name, *other.component.aliases)
+        ]
+
     def find(self, kind: str, name: str) -> Registered:
         """Resolve a bare or qualified name.
 
         Raises:
-            UnknownComponentError: none, or two third-party components, have that name.
+            UnknownComponentError: none, or two third-party components, have that name, or the
+                plugin that brings it is not active.
         """
         if kind not in KINDS:
             raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
@@ -135,7 +146,9 @@ class Registry:
         known = sorted({item.name for item in everything})
         nearest = get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
-        raise UnknownComponentError(f"unknown {kind} {name!r}; {hint}")
+        absent = sorted({f"{p.distribution} ({p.status})" for p in self.plugins if p.error})
+        note = f"; not loaded: {', '.join(absent)}, see `colddiff plugins list`" if absent else ""
+        raise UnknownComponentError(f"unknown {kind} {name!r}; {hint}{note}")
 
     def build(self, kind: str, name: str, /, **params: Any) -> Any:
         """Build a component of this registry; see the module's `build`."""

@@ -1,11 +1,13 @@
 """A component's signature is its schema: read it once, validate and describe with it."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
@@ -94,6 +96,41 @@ class Parameters:
         """The values a recipe can set, in the types of TOML, which knows no null."""
         dumped = self.model.model_construct(**values).model_dump(mode="json", exclude_none=True)
         return {name: dumped[name] for name in self.from_recipe if name in dumped}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One entry for each parameter a recipe can set: name, type, required, default, help."""
+        properties = self.json_schema()["properties"]
+        return [
+            {
+                "name": name,
+                "type": _type_name(field.annotation),
+                "required": field.is_required(),
+                "default": properties[name].get("default"),
+                "help": field.description or "",
+            }
+            for name, field in self.model.model_fields.items()
+            if name in self.from_recipe
+        ]
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what a recipe can set."""
+        schema = self.model.model_json_schema()
+        elsewhere = schema.get("properties", {}).keys() - set(self.from_recipe)
+        for name in elsewhere:
+            del schema["properties"][name]
+        schema["required"] = [n for n in schema.get("required", ()) if n not in elsewhere]
+        return {"properties": {}, **schema}
+
+
+def _type_name(annotation: Any) -> str:
+    """A type as its author wrote it: `int`, `float | None`, `"linear" | "cosine"`."""
+    if get_origin(annotation) is Literal:
+        return " | ".join(json.dumps(choice) for choice in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(map(_type_name, get_args(annotation)))
+    if isinstance(annotation, type) and not get_args(annotation):
+        return "None" if annotation is NoneType else annotation.__name__
+    return str(annotation).replace("typing.", "")
 
 
 def validate_table(

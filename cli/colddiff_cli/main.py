@@ -1,16 +1,20 @@
 """The entry point: put the commands together, turn errors into one line and an exit code."""
 
 import logging
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from colddiff_cli import degrade, demo, export, generate, plugins, recipes, restore, train
+from colddiff_cli.plugin_commands import PluginGroup
 from colddiff_core.errors import ColdDiffError
+from colddiff_core.switches import ONLY
 
 app = typer.Typer(
     name="colddiff",
+    cls=PluginGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,8 +30,22 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _no_plugins(wanted: bool) -> None:
+    if wanted:
+        os.environ[ONLY] = ""  # the switch that subprocesses see, too
+
+
 @app.callback()
 def colddiff(
+    _no: Annotated[
+        bool,
+        typer.Option(
+            "--no-plugins",
+            callback=_no_plugins,
+            is_eager=True,
+            help="Load no third-party plugins; give it before the command.",
+        ),
+    ] = False,
     _: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),

@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
+from colddiff_core.events import emit
 from colddiff_core.images import from_batch, tile, write_image
 from colddiff_core.model_folder import RECIPE, build_process, save_model
 from colddiff_core.process import ColdDiffusion
@@ -123,6 +124,7 @@ def train(
                     )
                 if on_log is not None:
                     on_log(line)
+                emit("colddiff_training_step", step=line, process=averaged, folder=folder)
             if sampling:
                 _write_samples(averaged, held_out, folder / SAMPLES / f"{step:07d}.png", settings)
                 logged = time.perf_counter()
