@@ -79,11 +79,17 @@ class Plugin:
         return tuple(name for name in hookspecs.HOOKS if getattr(hook, name).get_hookimpls())
 
 
+source_trees: list[tuple[Plugin, EntryPoint]] = []
+"""Plugins that are used from where they are written; see `colddiff_core.source_tree`."""
+
+
 @cache
 def plugins() -> tuple[Plugin, ...]:
     """All installed plugins, sorted by distribution and entry-point name; loaded once."""
+    replaced = {plugin.distribution for plugin, _ in source_trees}
+    installed = [(_absent(point), point) for point in entry_points(group=PROJECT)]
     found = sorted(
-        ((_absent(point), point) for point in entry_points(group=PROJECT)),
+        [*(pair for pair in installed if pair[0].distribution not in replaced), *source_trees],
         key=lambda pair: (pair[0].distribution, pair[0].entry_point),
     )
     trace(f"{len(found)} entry points in {len({p.distribution for p, _ in found})} distributions")

@@ -115,8 +115,10 @@ def _tree(module: str) -> dict[str, ast.stmt] | None:
     if _spec(module) is None:
         return None
     source = _source(module)
+    if source is None:
+        return {"*": ast.Pass()}
     try:
-        tree = ast.parse("*" if source is None else source)
+        tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return {"*": ast.Pass()}  # using it will tell
     return dict(_bindings(tree.body))

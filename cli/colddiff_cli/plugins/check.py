@@ -1,5 +1,158 @@
-"""stub."""
+"""`colddiff plugins check`: hold components to the laws of their kind."""
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from colddiff_cli.options import Settings
+from colddiff_core.errors import ColdDiffError, PluginError, UnknownComponentError, UsageError
+from colddiff_core.hookspecs import KINDS
+
+if TYPE_CHECKING:
+    from colddiff_core.registry import Registered
+    from colddiff_core.testing import Result
+
+_STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
 
 
-def check() -> None:
-    """x."""
+def check(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|PATH", help="A component, a distribution, or the folder of a plugin."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All components that are installed and active.")
+    ] = False,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help=f"Only these: {', '.join(KINDS)}.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="CHECK", help="Run this check alone; may be repeated."),
+    ] = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Check that components keep the promises of their kind; exit code 1 if one does not.
+
+    A check that fails tells which promise is broken on which input, and the seed of that input.
+    It is a failure, too, if no check could be run at all.
+
+    Example: `colddiff plugins check .` in the folder of a plugin
+    """
+    if (target is None) != everything:
+        raise UsageError("plugins check: name a component, a distribution or a folder, or --all")
+    from colddiff_core.deprecations import ColdDiffDeprecationWarning
+    from colddiff_core.recipe import parse_assignment
+    from colddiff_core.testing import check_component
+
+    warnings.simplefilter("always", ColdDiffDeprecationWarning)  # it is authors who ask
+    items = _components(target, kind)
+    params = dict(map(parse_assignment, settings or []))
+    table = []
+    counts: Counter[str] = Counter()
+    for item in items:
+        if not as_json:
+            _print_header(item)
+        results = check_component(
+            item,
+            params=params,
+            only=only,
+            on_result=None if as_json else _print_result,
+        )
+        counts.update(result.outcome for result in results)
+        table.append(
+            {
+                "name": item.name,
+                "kind": item.kind,
+                "distribution": item.distribution,
+                "version": item.version,
+                "results": [asdict(result) for result in results],
+            }
+        )
+    totals = {outcome: counts[outcome] for outcome in _STYLES}
+    if as_json:
+        typer.echo(json.dumps({"schema_version": 1, **totals, "components": table}, indent=2))
+    else:
+        typer.echo(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
+    if counts["failed"]:
+        raise typer.Exit(1)
+    if not counts["passed"]:
+        raise ColdDiffError("nothing was checked")
+
+
+def _components(target: str | None, kind: str | None) -> "list[Registered]":
+    """What is to be checked, at least one component.
+
+    Raises:
+        UsageError: nothing has that name.
+        PluginError: the plugin is broken or incompatible.
+    """
+    if kind not in (None, *KINDS):
+        raise UsageError(f"--kind {kind}: expected {', '.join(KINDS)}")
+    from colddiff_core.registry import registry
+    from colddiff_core.source_tree import use_source_tree
+    from colddiff_core.switches import normalized
+
+    if target is None:
+        return registry().components(kind)
+    if Path(target).is_dir():
+        target = use_source_tree(Path(target))
+        owner = normalized(target)
+        found = [i for i in registry().components(kind) if normalized(i.distribution) == owner]
+    else:
+        owner = normalized(target)
+        everything = registry().components(kind)
+        named = [
+            item
+            for item in everything
+            for alias in (item.name, *item.component.aliases)
+            if target in (alias, f"{alias}@{item.distribution}")
+        ]
+        found = named or [i for i in everything if normalized(i.distribution) == owner]
+    faults = [
+        f"{plugin.blame} is {plugin.status}: {plugin.error}"
+        for plugin in registry().plugins
+        if plugin.error
+        and owner in (normalized(plugin.distribution), normalized(plugin.entry_point))
+    ]
+    if faults:
+        raise PluginError("; ".join(faults))
+    if not found:
+        raise UnknownComponentError(
+            f"no component and no distribution with components is named {target!r}; see "
+            f"`colddiff plugins list`"
+        )
+    return found
+
+
+def _print_header(item: "Registered") -> None:
+    from rich.text import Text
+
+    from colddiff_cli.console import out
+
+    what = f"{item.identity} {item.version} ({item.kind})"
+    out.print(Text(what, style="bold"))
+
+
+def _print_result(result: "Result") -> None:
+    from rich.text import Text
+
+    from colddiff_cli.console import out
+
+    line = Text.assemble("  ", (result.outcome.ljust(8), _STYLES[result.outcome]), result.check)
+    if result.seed is not None:
+        line.append(f" (seed {result.seed})")
+    if result.outcome == "skipped":
+        line.append(f": {result.detail}")
+    out.print(line)
+    if result.outcome == "failed":
+        out.print(Text(f"           {result.detail}"))
