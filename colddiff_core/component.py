@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -35,3 +36,12 @@ class Buildable:
 
     config: ComponentConfig | None = None
     """Set by `build`; None for an object made by calling its class."""
+
+    @classmethod
+    def example_params(cls, folder: Path) -> Mapping[str, Any]:  # noqa: ARG003 - for subclasses
+        """Parameters for a conformance check, where the defaults are not enough.
+
+        Args:
+            folder: an empty folder, for small files that the parameters name.
+        """
+        return {}

@@ -5,8 +5,8 @@ A bare name means the built-in, else the only third-party component of that name
 """
 
 import sys
-from collections.abc import Iterable
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -43,7 +43,7 @@ class Registered:
     component: Component
     distribution: str
     version: str
-    module: str = ""
+    module: str
 
     @property
     def name(self) -> str:
@@ -76,13 +76,33 @@ class Registered:
             raise PluginError(
                 f"{blame}: cannot import {self.component.target}: {type(error).__name__}: {error}"
             ) from error
-        base = _import(CONTRACTS[self.kind])
+        base = base_class(self.kind)
         if not (isinstance(target, type) and issubclass(target, base)):
             raise PluginError(
                 f"{blame}: {self.component.target} is not a {base.__name__}; subclass "
                 f"{base.__module__}.{base.__name__}"
             )
         return target
+
+    def build(self, /, **params: Any) -> Any:
+        """Make an instance; see the module's `build`."""
+        from colddiff_core.schema import Parameters  # pydantic, only where something is built
+
+        cls = self.load()
+        parameters = Parameters.of(cls)
+        values = parameters.validate(params, where=f"{self.kind} {self.name!r}")
+        try:
+            instance = cls(**values)
+        except ParameterError as error:
+            raise ParameterError(f"{self.kind} {self.name!r}: {error}") from error
+        instance.config = ComponentConfig(
+            kind=self.kind,
+            name=self.name if self.builtin else self.identity,
+            params=parameters.as_toml(values),
+            distribution=f"{self.distribution}=={self.version}",
+            target=self.component.target,
+        )
+        return instance
 
 
 class Registry:
@@ -152,24 +172,16 @@ class Registry:
 
     def build(self, kind: str, name: str, /, **params: Any) -> Any:
         """Build a component of this registry; see the module's `build`."""
-        from colddiff_core.schema import Parameters  # pydantic, only where something is built
+        return self.find(kind, name).build(**params)
 
-        item = self.find(kind, name)
-        cls = item.load()
-        parameters = Parameters.of(cls)
-        values = parameters.validate(params, where=f"{kind} {item.name!r}")
+    @contextmanager
+    def including(self, item: Registered) -> Iterator[None]:
+        """Let `item` be found within the context, too: a class under test, say."""
+        self._components.append(item)
         try:
-            instance = cls(**values)
-        except ParameterError as error:
-            raise ParameterError(f"{kind} {item.name!r}: {error}") from error
-        instance.config = ComponentConfig(
-            kind=kind,
-            name=item.name if item.builtin else item.identity,
-            params=parameters.as_toml(values),
-            distribution=f"{item.distribution}=={item.version}",
-            target=item.component.target,
-        )
-        return instance
+            yield
+        finally:
+            self._components.remove(item)
 
 
 @cache
@@ -207,6 +219,12 @@ def build(kind: str, name: str, /, **params: Any) -> Any:
         PluginError: the component's code cannot be imported or is not of that kind.
     """
     return registry().build(kind, name, **params)
+
+
+def base_class(kind: str) -> type[Buildable]:
+    """The class that every component of `kind` derives from."""
+    base: type[Buildable] = _import(CONTRACTS[kind])
+    return base
 
 
 def _import(target: str) -> Any:

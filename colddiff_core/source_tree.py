@@ -46,6 +46,8 @@ def use_source_tree(folder: Path) -> str:
     for place in (folder / "src", folder):
         if place.is_dir():
             sys.path.insert(0, str(place.resolve()))
+    others = [pair for pair in discovery.source_trees if pair[0].distribution != name]
+    discovery.source_trees[:] = others
     for entry, value in points.items():
         plugin = discovery.Plugin(
             entry, name, version, module=value.partition(":")[0], requires=requires

@@ -1,6 +1,8 @@
 """What several tests share."""
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,30 @@ def process_of() -> Callable[..., ColdDiffusion]:
 def process() -> ColdDiffusion:
     """A small deblurring process."""
     return make_process()
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Run the command line in this process, where torch is loaded already, in `tmp_path`."""
+    from colddiff_cli.main import main
+
+    def run(*words: object) -> Done:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["colddiff", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        code = end.value.code
+        return Done(code if isinstance(code, int) else 0, *capfd.readouterr())
+
+    return run

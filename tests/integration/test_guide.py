@@ -23,13 +23,17 @@ def run(command: str, folder: Path, environ: Mapping[str, str]) -> str:
     words = shlex.split(command)
     if words[0] == "colddiff":
         words[:1] = [sys.executable, "-m", "colddiff_cli"]
-    files = [
-        str(match.relative_to(folder))
+    expanded = [
+        name
         for word in words
-        for match in (sorted(folder.glob(word)) if "*" in word else [folder / word])
+        for name in (
+            sorted(str(match.relative_to(folder)) for match in folder.glob(word))
+            if "*" in word
+            else [word]
+        )
     ]
     done = subprocess.run(
-        files, cwd=folder, env=environ, capture_output=True, text=True, check=False
+        expanded, cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -50,7 +54,7 @@ def test_six_commands_from_an_idea_to_a_restored_picture(tmp_path: Path) -> None
     Image.linear_gradient("L").save(tmp_path / "picture.png")
     for command in [*commands, LOOK]:
         if command.startswith("pip install"):
-            command = command.replace("pip install -e", f"{sys.executable} {install}")
+            command = command.replace("pip install -e ", f"{sys.executable} {install} ./")
         if command.startswith("colddiff train"):
             small = ["train.steps=2", "train.batch_size=2", "train.sample_every=0"]
             small += ["restorer.channels=8", "restorer.multipliers=[1]", "degradation.num_steps=4"]
