@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli import degrade, demo, export, generate, plugins, recipes, restore, train
+from colddiff_cli import degrade, demo, evaluate, export, generate, plugins, recipes, restore, train
 from colddiff_cli.plugin_commands import PluginGroup
 from colddiff_core.errors import ColdDiffError
 from colddiff_core.switches import ONLY
@@ -58,6 +58,7 @@ app.command()(demo.demo)
 app.command()(train.train)
 app.command()(restore.restore)
 app.command()(generate.generate)
+app.command()(evaluate.evaluate)
 app.command()(degrade.degrade)
 app.command()(export.export)
 app.add_typer(recipes.app, name="recipes")

@@ -1,10 +1,18 @@
 """Figures of merit."""
 
+import json
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from colddiff_core import ColdDiffusion, build
+from colddiff_core import ColdDiffusion, ImageDataset, UsageError, build
 from colddiff_core.evaluation import compare, rmse
+from colddiff_core.evaluation.evaluate import evaluate
+from colddiff_core.training.randomness import generator
+from colddiff_core.value_range import from_uint8
 
 
 def test_rmse_is_pooled_over_the_images_on_0_to_1() -> None:
@@ -28,3 +36,98 @@ def test_each_row_is_what_its_name_says(process: ColdDiffusion) -> None:
     for name, images in expected.items():
         torch.testing.assert_close(found.rows[name], images)
         assert found.rmse()[name] == pytest.approx(rmse(images, x0), rel=1e-5)
+
+
+class Bars(ImageDataset):
+    """A few images of 1x16x16 pixels."""
+
+    image_shape = (1, 16, 16)
+
+    def __len__(self) -> int:
+        return 7
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        draws = torch.Generator().manual_seed(3)
+        everything = torch.randint(0, 256, (7, *self.image_shape), generator=draws)
+        return everything[list(indices)].to(torch.uint8)
+
+
+@pytest.fixture
+def wide() -> ColdDiffusion:
+    shape = (1, 16, 16)
+    return ColdDiffusion(
+        build("degradation", "gaussian-mask", image_shape=shape, num_steps=4, center="random"),
+        build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)),
+        build("sampler", "improved"),
+    ).eval()
+
+
+def test_figures_are_those_of_independent_implementations(wide: ColdDiffusion) -> None:
+    found = evaluate(wide, Bars(), split="test", batch_size=3)
+    x0 = from_uint8(Bars().images(range(7)))
+    context = wide.sample_context(x0, generator(0, "evaluate"))
+    x_t = wide.degrade(x0, context=context)
+    clean, degraded = (((tensor + 1) / 2)[:, 0].double().numpy() for tensor in (x0, x_t))
+    error = ((clean - degraded) ** 2).mean((1, 2))
+    expected = {
+        "rmse": error.mean() ** 0.5,
+        "psnr": (10 * np.log10(1 / error)).mean(),
+        "ssim": np.mean([ssim(a, b) for a, b in zip(clean, degraded, strict=True)]),
+    }
+    assert found.rows["degraded"] == pytest.approx(expected, abs=1e-4)
+    assert set(found.rows) == {"degraded", "direct", "naive", "improved"}
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Wang et al. 2004, with the gaussian window and reflected borders, written down once more."""
+    offset = np.arange(11) - 5
+    taps = np.exp(-(offset**2) / (2 * 1.5**2))
+    window = np.outer(taps, taps) / taps.sum() ** 2
+
+    def local(image: np.ndarray) -> np.ndarray:
+        padded = np.pad(image, 5, mode="reflect")
+        return (np.lib.stride_tricks.sliding_window_view(padded, (11, 11)) * window).sum((2, 3))
+
+    mean_a, mean_b = local(a), local(b)
+    var_a, var_b = local(a * a) - mean_a**2, local(b * b) - mean_b**2
+    covariance = local(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
+
+
+def test_figures_do_not_depend_on_the_batch_size_but_on_the_protocol(wide: ColdDiffusion) -> None:
+    told: list[tuple[int, int]] = []
+    one = evaluate(wide, Bars(), split="test", batch_size=3, on_batch=lambda *x: told.append(x))
+    other = evaluate(wide, Bars(), split="test", batch_size=7)
+    for name, row in one.rows.items():
+        assert other.rows[name] == pytest.approx(row, rel=1e-4)
+    assert told == [(3, 7), (6, 7), (7, 7)]
+    assert one.protocol == other.protocol
+    fewer = evaluate(wide, Bars(), split="test", count=5)
+    assert fewer.protocol_hash != one.protocol_hash
+    assert json.loads(json.dumps(one.protocol)) == one.protocol
+
+
+def test_small_images_have_no_ssim(process: ColdDiffusion) -> None:
+    class Small(Bars):
+        image_shape = (1, 8, 8)
+
+    found = evaluate(process, Small(), split="test", timesteps=(2, 0))
+    assert set(found.rows["naive"]) == {"rmse", "psnr"}
+    assert found.rows["direct"] == found.rows["naive"]
+    assert found.protocol["timesteps"] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"count": 8}, "expected 1 to 7, got 8"), ({"count": 0}, "expected 1 to 7, got 0")],
+)
+def test_mistakes(options: dict[str, int], message: str, wide: ColdDiffusion) -> None:
+    with pytest.raises(UsageError, match=message):
+        evaluate(wide, Bars(), split="test", **options)
+
+
+def test_images_of_another_shape_are_refused(process: ColdDiffusion) -> None:
+    with pytest.raises(UsageError, match=r"\(1, 16, 16\), the model's \(1, 8, 8\)"):
+        evaluate(process, Bars(), split="test")

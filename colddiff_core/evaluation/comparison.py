@@ -1,6 +1,6 @@
-"""How far restored images are from the clean ones."""
+"""The same images restored in the ways of the paper."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,9 @@ from torch import Tensor
 
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import build
+
+ROWS = ("degraded", "direct", "naive", "improved")
+"""Not restored, restored in one step, by Algorithm 1 and by Algorithm 2."""
 
 
 def rmse(images: Tensor, x0: Tensor) -> float:
@@ -26,8 +29,7 @@ class Comparison:
 
     Attributes:
         x0: (N, C, H, W) clean images.
-        rows: (N, C, H, W) each: `degraded`, `direct` (one step), `naive` (Algorithm 1) and
-            `improved` (Algorithm 2).
+        rows: (N, C, H, W) each, by the names of `ROWS`.
     """
 
     x0: Tensor
@@ -39,31 +41,39 @@ class Comparison:
 
 
 def compare(
-    process: ColdDiffusion, x0: Tensor, generator: torch.Generator, *, batch_size: int = 100
+    process: ColdDiffusion,
+    x0: Tensor,
+    generator: torch.Generator,
+    timesteps: Sequence[int] | None = None,
+    *,
+    batch_size: int = 100,
 ) -> Comparison:
-    """Degrade images fully and restore them in one step, by Algorithm 1 and by Algorithm 2.
+    """Degrade images and restore them in one step, by Algorithm 1 and by Algorithm 2.
 
     Args:
         process: gives the degradation and the restorer; its sampler is not used.
         x0: (N, C, H, W) clean images in [-1, 1], on the device of the process.
         generator: on the CPU, for what the degradation draws.
+        timesteps: levels, strictly decreasing to 0; all from T when None. The images are degraded
+            to the first.
         batch_size: images restored together.
     """
     naive, improved = (
         ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
         for name in ("naive", "improved")
     )
+    level = process.num_steps if timesteps is None else timesteps[0]
     batches = []
     for batch in torch.split(x0, batch_size):
         context = process.sample_context(batch, generator)
         with torch.no_grad():
-            x_t = process.degrade(batch, context=context)
+            x_t = process.degrade(batch, level, context)
         batches.append(
             {
                 "degraded": x_t,
-                "direct": naive.restore(x_t, (process.num_steps, 0), context),
-                "naive": naive.restore(x_t, context=context),
-                "improved": improved.restore(x_t, context=context),
+                "direct": naive.restore(x_t, (level, 0), context),
+                "naive": naive.restore(x_t, timesteps, context),
+                "improved": improved.restore(x_t, timesteps, context),
             }
         )
-    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in batches[0]})
+    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in ROWS})
