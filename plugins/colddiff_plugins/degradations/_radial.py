@@ -67,7 +67,8 @@ class RadialIndex(nn.Module):
         self._rank: Tensor
         self._row: Tensor
         self._column: Tensor
-        self.squared = squared.double()
+        self.register_buffer("squared", squared.double(), persistent=False)
+        self.squared: Tensor
         """(n,): the squared distances that occur, which the columns of a table stand for."""
 
     def forward(self, values: Tensor, center: Tensor) -> Tensor:

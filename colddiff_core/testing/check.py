@@ -1,0 +1,136 @@
+"""What a check is, how it ends, and which there are for each kind."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from colddiff_core.errors import ColdDiffError, UnknownComponentError
+from colddiff_core.hookspecs import KINDS
+
+if TYPE_CHECKING:
+    from colddiff_core.testing.subject import Subject
+
+_LAWS = {
+    "degradation": ("values", "context", "tensors", "process"),
+    "sampler": ("sampler",),
+    "restorer": ("restorer",),
+    "prior": ("prior",),
+    "dataset": ("dataset",),
+    "exporter": ("exporter",),
+}
+"""The modules of `laws` that hold the checks of a kind, besides `laws.common`."""
+
+
+class CheckFailed(AssertionError):  # noqa: N818 - it fails as an assertion does
+    """A component breaks a law; the message is for its author.
+
+    Attributes:
+        seed: of the input it was broken on, if that was drawn.
+    """
+
+    def __init__(self, message: str, seed: int | None = None) -> None:
+        super().__init__(message)
+        self.seed = seed
+
+
+class CheckSkipped(Exception):  # noqa: N818 - it is no error
+    """A check does not apply, and why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A law that components of a kind obey; call it to hold a subject to it.
+
+    Attributes:
+        name: what it demands, e.g. `"level_0_is_the_image"`.
+        summary: the same in a sentence.
+        kind: of the components it is for.
+        law: raises `CheckFailed` or `CheckSkipped`.
+    """
+
+    name: str
+    summary: str
+    kind: str
+    law: "Callable[[Subject], None]"
+
+    def __call__(self, subject: "Subject") -> None:
+        """Hold `subject` to the law.
+
+        Raises:
+            CheckFailed: it breaks the law, or raises where it should not.
+            CheckSkipped: the law does not apply to it.
+        """
+        with blaming(None):
+            self.law(subject)
+
+
+Outcome = Literal["passed", "failed", "skipped"]
+"""How a check ended."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a check ended.
+
+    Attributes:
+        check: its name.
+        outcome: a check is skipped where it does not apply.
+        detail: why it failed or was skipped; empty when it passed.
+        seed: of the input that failed.
+        case: the parameters, e.g. `"num_steps=5,std=2"`, or `"defaults"`.
+        seconds: how long it took.
+    """
+
+    check: str
+    outcome: Outcome
+    detail: str
+    seed: int | None
+    case: str
+    seconds: float
+
+
+def check(law: "Callable[[Subject], None]") -> Check:
+    """Make a check of a function, named and summarised as the function is."""
+    summary = (inspect.getdoc(law) or "").partition("\n")[0]
+    return Check(law.__name__, summary, kind="", law=law)
+
+
+def checks(kind: str) -> tuple[Check, ...]:
+    """The checks for components of `kind`, in the order in which they are best read.
+
+    Raises:
+        UnknownComponentError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
+    return tuple(
+        replace(item, kind=kind)
+        for module in ("common", *_LAWS[kind])
+        for item in vars(import_module(f"colddiff_core.testing.laws.{module}")).values()
+        if isinstance(item, Check)
+    )
+
+
+@contextmanager
+def blaming(seed: int | None) -> Iterator[None]:
+    """Report whatever is raised as a failure on the input of `seed`."""
+    try:
+        yield
+    except CheckSkipped:
+        raise
+    except CheckFailed as failure:
+        failure.seed = seed if failure.seed is None else failure.seed
+        raise
+    except (Exception, SystemExit) as error:  # a component may raise anything
+        raise CheckFailed(one_line(error), seed) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Type and text of an exception; the text alone of our own, which is a whole sentence."""
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, ColdDiffError):
+        return text
+    return f"it raised {type(error).__name__}" + (f": {text}" if text else "")

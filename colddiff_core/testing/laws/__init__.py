@@ -1,0 +1,1 @@
+"""The laws: every `Check` in these modules is one, in the order in which it stands there."""

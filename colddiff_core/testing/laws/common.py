@@ -1,0 +1,157 @@
+"""Laws for components of every kind: what an author writes around the code."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+from colddiff_core.discovery import plugins
+from colddiff_core.errors import ParameterError
+from colddiff_core.hookspecs import PROJECT
+from colddiff_core.registry import registry
+from colddiff_core.schema import Parameters
+from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.testing.subject import LARGER, SHAPED, SMALL, Subject
+
+GIVEN = {"degradation": 1, "restorer": 1, "prior": 1, "dataset": 1}
+"""How many arguments come from elsewhere than a recipe: the image shape, or the split."""
+
+HEAVY = (
+    *("torch", "numpy", "scipy", "onnx", "onnxruntime", "PIL", "cv2", "skimage", "sklearn"),
+    *("pandas", "matplotlib", "tensorflow", "jax", "torchvision", "transformers"),
+)
+"""Packages that must not be imported to list plugins."""
+
+_IMPORT = """
+import json, sys
+from importlib.metadata import EntryPoint
+from colddiff_core.discovery import load_plugin
+before = set(sys.modules)
+plugin = load_plugin(EntryPoint(*sys.argv[1:4]))
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(json.dumps({"error": plugin.error, "heavy": sorted(new & set(sys.argv[4:]))}))
+"""
+
+_PRINT = """
+import sys
+from importlib.metadata import EntryPoint
+EntryPoint(*sys.argv[1:4]).load()
+"""
+
+
+@check
+def loads(subject: Subject) -> None:
+    """The target is imported, and is a class of its kind."""
+    if inspect.isabstract(subject.cls):
+        missing = ", ".join(sorted(subject.cls.__abstractmethods__))  # type: ignore[attr-defined]
+        raise CheckFailed(f"{subject.cls.__name__} does not implement {missing}")
+
+
+@check
+def parameters_documented(subject: Subject) -> None:
+    """Every parameter has a type, can be set by a recipe, and has a text under `Args:`."""
+    cls, parameters = subject.cls, Parameters.of(subject.cls)
+    given = list(parameters.model.model_fields)[: GIVEN.get(subject.kind, 0)]
+    for name, field in parameters.model.model_fields.items():
+        if name not in parameters.from_recipe and name not in given:
+            raise CheckFailed(
+                f"{cls.__name__}: a recipe cannot set {name!r}, because it is positional: put * "
+                f"before it in the signature of __init__"
+            )
+        if not field.description:
+            raise CheckFailed(
+                f"{cls.__name__}: {name!r} is not explained: add a line '{name}: …' under 'Args:' "
+                f"in the docstring of the class"
+            )
+    parameters.model.model_json_schema()
+
+
+@check
+def imports_lightly(subject: Subject) -> None:
+    """The plugin's module imports no heavy package and prints nothing: listing plugins is quick."""
+    owner = subject.item
+    points = [
+        plugin.entry_point
+        for plugin in plugins()
+        if plugin.distribution == owner.distribution
+        if (owner.kind, owner.component) in plugin.components
+    ]
+    if not points:
+        raise CheckSkipped(f"{owner.identity} is not registered by an installed plugin")
+    (point,) = (
+        point
+        for point in entry_points(group=PROJECT, name=points[0])
+        if point.dist is not None and point.dist.name == owner.distribution
+    )
+    answer = json.loads(_python(_IMPORT, point.name, point.value, point.group, *HEAVY))
+    if answer["error"]:
+        raise CheckFailed(f"entry point {point.name!r} ({point.value}) fails: {answer['error']}")
+    if answer["heavy"]:
+        raise CheckFailed(
+            f"entry point {point.name!r} ({point.value}) imports {', '.join(answer['heavy'])}: "
+            f"keep the hooks in a module that imports only Component and hookimpl, and name the "
+            f"class by its target, 'package.module:Class'"
+        )
+    printed = _python(_PRINT, point.name, point.value, point.group)
+    if printed:
+        raise CheckFailed(
+            f"importing {point.value} prints {printed[:80]!r}: results alone go to standard output"
+        )
+
+
+@check
+def builds(subject: Subject) -> None:
+    """It is built with these parameters, and refuses a size it cannot take by ParameterError."""
+    subject.need_params()
+    if subject.kind not in SHAPED:
+        subject.build()
+        return
+    refusals = []
+    for shapes in (SMALL, LARGER):
+        for shape in shapes:
+            try:
+                part = subject.build(shape)
+            except ParameterError as error:
+                refusals.append(one_line(error))
+                continue
+            except Exception as error:
+                raise CheckFailed(
+                    f"image_shape={shape}: {one_line(error)}. A size that it cannot take is "
+                    f"refused with ParameterError"
+                ) from error
+            if tuple(part.image_shape) != shape:
+                raise CheckFailed(
+                    f"built for images of {shape}, its image_shape is {part.image_shape}: pass "
+                    f"image_shape on to super().__init__ as it is"
+                )
+        if len(refusals) < len(shapes):
+            return
+    raise CheckFailed(f"refused for every image shape, {[*SMALL, *LARGER]}: {refusals[0]}")
+
+
+@check
+def parameters_round_trip(subject: Subject) -> None:
+    """The parameters that a recipe stores are all that decides how it is built."""
+    config = subject.build().config
+    stored = dict(config.params)
+    again = registry().build(subject.kind, config.name, **stored, **subject.given)
+    if again.config.params != stored:
+        changed = [key for key, value in stored.items() if again.config.params.get(key) != value]
+        raise CheckFailed(f"{', '.join(changed)}: changed on the way through a recipe")
+
+
+def _python(program: str, *arguments: str) -> str:
+    """Standard output of a program in a fresh interpreter that imports from where this one does."""
+    done = subprocess.run(  # noqa: S603 - this interpreter and our own program
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if done.returncode:
+        raise CheckFailed(f"a fresh interpreter fails: {(done.stderr.splitlines() or ['?'])[-1]}")
+    return done.stdout

@@ -1,0 +1,208 @@
+"""Laws of degradations: how D computes, so that it moves, differentiates and stays cheap."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.degradation import Degradation
+from colddiff_core.errors import ParameterError
+from colddiff_core.testing.check import CheckFailed, check, one_line
+from colddiff_core.testing.inputs import Scene, moved, on_scenes, seeded
+from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.watch import Operations
+
+BUFFER = "self.register_buffer(name, table, persistent=False)"
+
+PRECISIONS = {torch.float64: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""Root mean square of the difference from float32 that is accepted, for images in [-1, 1]."""
+
+GROWTH = 1.25
+"""By how much the number of operations may differ between levels, and for twice the steps."""
+
+
+@on_scenes
+def no_float64_inside(scene: Scene) -> None:
+    """From float32 images nothing wider than float32 is computed: accelerators are slow at it."""
+    with Operations() as seen:
+        scene.d(scene.x0, scene.t, scene.context)
+        scene.d.difference(scene.x0, scene.t, scene.s, scene.context)
+    if seen.wide is not None:
+        operation, dtype = seen.wide
+        scene.fail(
+            f"{operation} gives {dtype} where images, tables and context are float32",
+            "Compute tables in float64 if you like, and register them as float32: "
+            "register_buffer(name, table.float(), persistent=False).",
+        )
+
+
+@check
+def tables_are_buffers(subject: Subject) -> None:
+    """Every tensor of D is a buffer, so that D runs wherever it is moved."""
+    scene = Scene.of(subject, 0)
+    for owner, module in scene.d.named_modules():
+        for name, value in vars(module).items():
+            if not name.startswith("_") or name not in vars(nn.Module()):
+                for path in _tensors(value, ".".join(filter(None, ["self", owner, name]))):
+                    scene.fail(
+                        f"{path} is a tensor, but no buffer: .to(device) leaves it behind",
+                        f"Keep tables by {BUFFER}.",
+                    )
+    expected = scene.d(scene.x0, scene.t, scene.context)
+    for device in ("meta", "cuda") if torch.cuda.is_available() else ("meta",):
+        try:
+            x_t = copy.deepcopy(scene.d).to(device)(
+                scene.x0.to(device), scene.t.to(device), moved(scene.context, device)
+            )
+        except Exception as error:
+            message = (
+                f"moved to another device with its inputs, it fails there: {one_line(error)} "
+                f"({scene}). Keep tables by {BUFFER}, and make new tensors with device=x0.device."
+            )
+            raise CheckFailed(message, scene.seed) from error
+        if x_t.device.type != device:
+            scene.fail(
+                f"for images on another device the result lies on {x_t.device}",
+                "Make new tensors with device=x0.device, and keep tables in buffers.",
+            )
+        if device != "meta":
+            scene.expect_close(
+                x_t.cpu(), expected, f"on {device} it degrades otherwise", "", tolerance=1e-3
+            )
+
+
+@on_scenes
+def survives_half_and_back(scene: Scene) -> None:
+    """Moving D to another type and back changes nothing."""
+    expected = scene.d(scene.x0, scene.t, scene.context)
+    for name, there in {
+        ".half().float()": copy.deepcopy(scene.d).half().float(),
+        ".double().float()": copy.deepcopy(scene.d).double().float(),
+        ".bfloat16()": copy.deepcopy(scene.d).bfloat16(),
+    }.items():
+        scene.expect_close(
+            there(scene.x0, scene.t, scene.context),
+            expected,
+            f"after {name} it degrades otherwise",
+            "Half precision is for networks: leave it to Degradation to move the tables.",
+            tolerance=1e-6,
+        )
+
+
+@check
+def nothing_to_learn(subject: Subject) -> None:
+    """D has no parameters: a model folder would not keep them."""
+    for name, _ in subject.build().named_parameters():
+        raise CheckFailed(
+            f"{name!r} is a parameter to be learnt: a degradation is fixed by what a recipe says, "
+            f"and its weights would not be saved. Use {BUFFER} for a table"
+        )
+
+
+@on_scenes
+def gradients_flow(scene: Scene) -> None:
+    """D is differentiable in x0: finite gradients, the identity at level 0, not all zero at 1."""
+    advice = (
+        "Stay within torch: no .detach(), .numpy(), rounding or torch.no_grad; and clamp what a "
+        "root or a division is taken of."
+    )
+    x0 = scene.x0.clone().requires_grad_()
+    weight = torch.randn(x0.shape, generator=seeded(scene.seed))
+    results = {
+        "D(x0, t)": scene.d(x0, scene.t, scene.context),
+        "difference(x0, t, s)": scene.d.difference(x0, scene.t, scene.s, scene.context),
+        "D(x0, 0)": scene.d(x0, torch.zeros_like(scene.t), scene.context),
+        "D(x0, 1)": scene.d(x0, torch.ones_like(scene.t), scene.context),
+    }
+    gradients = {}
+    for call, result in results.items():
+        if not result.requires_grad:
+            if call != "D(x0, 0)" and (call.startswith("difference") or scene.d.num_steps == 1):
+                continue  # may be constant
+            scene.fail(f"{call} carries no gradient to x0", advice)
+        (gradients[call],) = torch.autograd.grad(
+            result, x0, weight, retain_graph=True, materialize_grads=True
+        )
+        if not gradients[call].isfinite().all():
+            scene.fail(f"the gradient of {call} is not finite", advice)
+    scene.expect_close(
+        gradients["D(x0, 0)"],
+        weight,
+        "the gradient of D(x0, 0) is not that of the identity",
+        advice,
+        tolerance=1e-3,
+    )
+    if scene.d.num_steps > 1 and not gradients["D(x0, 1)"].any():
+        scene.fail("the gradient of D(x0, 1) is zero everywhere", advice)
+
+
+@on_scenes
+def other_precisions_agree(scene: Scene) -> None:
+    """In float64, float16 and bfloat16 D gives what it gives in float32, to their precision."""
+    for dtype, tolerance in PRECISIONS.items():
+        x0 = scene.x0.to(dtype)
+        expected = scene.d(x0.float(), scene.t, scene.context).double()
+        off = scene.d(x0, scene.t, scene.context).double() - expected
+        size = expected.square().mean().sqrt().clamp(min=1)
+        if not off.square().mean().sqrt() <= tolerance * size:
+            scene.fail(
+                f"in {dtype} it is off from float32 by {float(off.square().mean().sqrt()):.2g}",
+                "Compute in torch.promote_types(x0.dtype, torch.float32) and end with "
+                ".to(x0.dtype).",
+            )
+
+
+@check
+def cost_does_not_grow(subject: Subject) -> None:
+    """D costs the same at every level and for any number of them: it does not loop over levels."""
+    scene = Scene.of(subject, 0)
+    base = _cost(scene, scene.d, 1)
+    last = _cost(scene, scene.d, scene.d.num_steps)
+    if len(last.names) > GROWTH * len(base.names):
+        scene.fail(
+            f"level 1 takes {len(base.names)} operations and level {scene.d.num_steps} takes "
+            f"{len(last.names)}",
+            "Do not loop over levels: compute a table over all of them when D is built, and look "
+            "up table[t].",
+        )
+    if not isinstance(getattr(scene.d.config, "params", {}).get("num_steps"), int):
+        return
+    try:
+        twice = subject.build(scene.d.image_shape, num_steps=2 * scene.d.num_steps)
+    except ParameterError:
+        return  # it has its own upper limit
+    more = _cost(scene, twice, 1)
+    if len(more.names) > GROWTH * len(base.names) or more.numbers > 1.7 * base.numbers:
+        scene.fail(
+            f"with twice the levels, {2 * scene.d.num_steps}, it takes {len(more.names)} "
+            f"operations on {more.numbers:,} numbers; before, {len(base.names)} on "
+            f"{base.numbers:,}",
+            "Do not degrade to every level and choose one: compute a table over the levels when D "
+            "is built, and look up table[t].",
+        )
+
+
+def _cost(scene: Scene, d: Degradation, level: int) -> Operations:
+    t = torch.full_like(scene.t, level)
+    seen = Operations()
+    with torch.no_grad(), seen:
+        d(scene.x0, t, scene.context)
+    return seen
+
+
+def _tensors(value: Any, path: str) -> Iterator[str]:
+    """Where tensors are in an attribute that torch does not look into."""
+    if isinstance(value, Tensor):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _tensors(item, f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple | set):
+        for k, item in enumerate(value):
+            yield from _tensors(item, f"{path}[{k}]")
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _tensors(getattr(value, field.name, None), f"{path}.{field.name}")

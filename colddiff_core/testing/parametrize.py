@@ -1,0 +1,82 @@
+"""One test for each check, under pytest."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped
+from colddiff_core.testing.run import chosen
+from colddiff_core.testing.subject import Subject, Target, case_label, resolve
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """A check and what it is to be run on; call it in a test."""
+
+    check: Check
+    target: Target
+    params: Mapping[str, Any]
+
+    def __call__(self) -> None:
+        """Run the check; a test that does not apply is skipped.
+
+        Raises:
+            CheckFailed: the component breaks the law.
+        """
+        import pytest
+
+        __tracebackhide__ = True
+        try:
+            with Subject.of(self.target, self.params) as subject:
+                self.check(subject)
+        except CheckSkipped as reason:
+            pytest.skip(str(reason))
+
+    def __repr__(self) -> str:
+        return f"{self.check.name} of {self.target!r} with {case_label(self.params)}"
+
+
+def parametrize_with_checks(
+    target: Target,
+    *,
+    cases: Iterable[Mapping[str, Any]] = ({},),
+    expected_failures: Mapping[str, str] | None = None,
+) -> Callable[..., Any]:
+    """Parametrize a test with the checks of a component.
+
+    The test has an argument `check` and calls it. Its ids are the names of the checks, after the
+    parameters where there is more than one case.
+
+    Args:
+        target: a component class, a registered component or its name.
+        cases: sets of parameters, as a recipe would set them; the defaults alone if not given.
+        expected_failures: checks known to fail, each with the reason. They must fail, in every
+            case: one that passes fails its test.
+
+    Raises:
+        UsageError: `target` or the name of a check is unknown.
+    """
+    import pytest
+
+    item = resolve(target)
+    cases = tuple(cases)
+    reasons = expected_failures or {}
+    chosen(item.kind, reasons)
+
+    def marks(check: Check) -> list[Any]:
+        if check.name not in reasons:
+            return []
+        return [pytest.mark.xfail(strict=True, raises=CheckFailed, reason=reasons[check.name])]
+
+    return pytest.mark.parametrize(
+        "check",
+        [
+            pytest.param(
+                BoundCheck(check, item, params),
+                id=check.name if len(cases) == 1 else f"{case_label(params)}-{check.name}",
+                marks=marks(check),
+            )
+            for params in cases
+            for check in chosen(item.kind, None)
+        ],
+    )

@@ -1,0 +1,75 @@
+"""Run checks without pytest."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from time import perf_counter
+from typing import Any
+
+from colddiff_core.errors import UsageError
+from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped, Outcome, Result, checks
+from colddiff_core.testing.subject import Subject, Target, resolve
+
+
+def check_component(
+    target: Target,
+    *,
+    params: Mapping[str, Any] | None = None,
+    only: Iterable[str] | None = None,
+    on_result: Callable[[Result], None] | None = None,
+) -> list[Result]:
+    """Hold a component to the laws of its kind.
+
+    Args:
+        target: a component class, a registered component or its name.
+        params: of the component, as a recipe would set them.
+        only: names of the checks to run; all of the kind when None.
+        on_result: called after each check.
+
+    Returns:
+        One result for each check; a component that breaks a law raises nothing.
+
+    Raises:
+        UsageError: `target` or a name in `only` is unknown.
+    """
+    item = resolve(target)
+    results = []
+    for check in chosen(item.kind, only):
+        result = run_check(check, item, params or {})
+        results.append(result)
+        if on_result is not None:
+            on_result(result)
+    return results
+
+
+def run_check(check: Check, target: Target, params: Mapping[str, Any]) -> Result:
+    """Run one check with a subject of its own."""
+    began = perf_counter()
+    outcome: Outcome = "passed"
+    detail, seed = "", None
+    with Subject.of(target, params) as subject:
+        try:
+            check(subject)
+        except CheckFailed as failure:
+            outcome, detail, seed = "failed", str(failure), failure.seed
+        except CheckSkipped as reason:
+            outcome, detail = "skipped", str(reason)
+        return Result(check.name, outcome, detail, seed, subject.case, perf_counter() - began)
+
+
+def chosen(kind: str, names: Iterable[str] | None) -> tuple[Check, ...]:
+    """The checks of `kind` that are named, or all.
+
+    Raises:
+        UsageError: a name is unknown.
+    """
+    every = checks(kind)
+    if names is None:
+        return every
+    wanted = tuple(names)
+    known = [check.name for check in every]
+    for name in wanted:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            raise UsageError(f"no check of {kind}s is called {name!r}; {hint}")
+    return tuple(check for check in every if check.name in wanted)

@@ -1,0 +1,181 @@
+"""What is done with a trained process, tried on a small one."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.degradation import Degradation, ImageShape
+from colddiff_core.prior import Prior
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.registry import build
+from colddiff_core.restorer import Restorer
+from colddiff_core.sampler import Sampler
+from colddiff_core.testing.check import CheckFailed, one_line
+from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.subject import Subject
+from colddiff_core.timesteps import evenly
+from colddiff_core.training.trainer import reconstruction_loss
+
+STEPS = 10
+"""Of a short training."""
+
+TOLERANCE = 2e-4
+"""Largest difference of an exported file from torch, which checked itself in single steps."""
+
+SHORT = 4
+"""Steps of the schedule in which a file is run once more."""
+
+
+class TinyRestorer(Restorer):
+    """R(x_t, t) = x_t + 0.1 conv(tanh(conv(x_t) + level)), which trains and exports in a moment.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__(image_shape)
+        self.inner = nn.Conv2d(image_shape[0], 8, 3, padding=1)
+        self.outer = nn.Conv2d(8, image_shape[0], 3, padding=1)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """R(x_t, t); see `Restorer.forward`."""
+        level = (t.to(x_t.dtype) / 100)[:, None, None, None]
+        return x_t + 0.1 * self.outer(torch.tanh(self.inner(x_t) + level))  # type: ignore[no-any-return]
+
+
+@contextmanager
+def process(
+    degradation: Degradation | None = None,
+    restorer: Restorer | None = None,
+    sampler: Sampler | None = None,
+    prior: Prior | None = None,
+    shape: ImageShape = (3, 16, 16),
+) -> Iterator[ColdDiffusion]:
+    """A process of the parts given, with small ones for the rest, in evaluation mode.
+
+    It can be saved and exported within the context.
+    """
+    for part in (degradation, restorer, prior):
+        shape = part.image_shape if part is not None else shape
+    with Subject.of(TinyRestorer) as tiny, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield ColdDiffusion(
+            degradation
+            or build("degradation", "gaussian-blur", image_shape=shape, num_steps=4, std=0.7),
+            restorer or tiny.build(shape),
+            sampler or build("sampler", "improved"),
+            prior,
+        ).eval()
+
+
+def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
+    """Ten steps on one batch, with the same levels and contexts, lower the loss.
+
+    Raises:
+        CheckFailed: the loss is not finite, or never lower than it was at first.
+    """
+    x0 = images(8, process.degradation.image_shape, seeded(0))
+    process.train()
+    optimizer = torch.optim.Adam(process.restorer.parameters(), lr=lr)
+    losses = []
+    for _ in range(STEPS + 1):
+        loss = reconstruction_loss(process, x0, seeded(1))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    process.eval()
+    if not all(torch.tensor(losses).isfinite()):
+        raise CheckFailed(f"the loss of a training of {STEPS} steps is not finite: {losses}", 0)
+    if not min(losses[1:]) < losses[0]:
+        raise CheckFailed(
+            f"{STEPS} steps of training on one batch do not lower the loss: {losses[0]:.4g} at "
+            f"first, {min(losses[1:]):.4g} at best. A loss of 0 means that level t is the clean "
+            f"image; one that stays, that nothing is learnt",
+            seed=0,
+        )
+
+
+def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
+    """A model folder gives back the same process.
+
+    Raises:
+        CheckFailed: what was loaded restores something else.
+    """
+    shape = process.degradation.image_shape
+    x0 = images(2, shape, seeded(0))
+    context = process.sample_context(x0, seeded(1))
+    loaded = ColdDiffusion.load(process.save(folder / "model"))
+    levels = _short(process)
+    x_t = [model.degrade(x0, levels[0], context) for model in (process, loaded)]
+    restored = [
+        model.restore(x, levels, context) for model, x in zip((process, loaded), x_t, strict=True)
+    ]
+    for what, (before, after) in {"degrades": x_t, "restores": restored}.items():
+        if not torch.equal(before, after):
+            raise CheckFailed(
+                f"after it was saved and loaded, a model {what} otherwise, by "
+                f"{float((before - after).abs().max()):.2g}: a model folder stores parameters of "
+                f"components, and the weights and persistent buffers of restorer and prior",
+                seed=0,
+            )
+
+
+def run_traced(module: nn.Module, traced: tuple[Any, ...], arguments: tuple[Any, ...]) -> Tensor:
+    """Trace a module with a dynamic batch, and run the program on a batch of another size.
+
+    Args:
+        module: what is traced.
+        traced: arguments to trace with: tensors, batch first, and dicts of such.
+        arguments: those to run with.
+
+    Raises:
+        CheckFailed: it cannot be traced, or the program fails on the other batch.
+    """
+    dynamic = {0: torch.export.Dim("batch")}
+    shapes = tuple(
+        dict.fromkeys(value, dynamic) if isinstance(value, dict) else dynamic for value in traced
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(module, traced, dynamic_shapes=shapes).module()
+        found: Tensor = program(*arguments)
+    except Exception as error:
+        raise CheckFailed(
+            f"torch.export cannot trace {type(module).__name__} for any batch: {one_line(error)}. "
+            f"No Python branch, int() or .item() looks at the values of a tensor, nor at the size "
+            f"of the batch: use torch.where, indexing, and x.shape[0] or -1"
+        ) from error
+    return found
+
+
+def expect_an_onnx_file(process: ColdDiffusion, folder: Path) -> None:
+    """The process is exported to ONNX, and the file agrees with torch.
+
+    Raises:
+        CheckFailed: it does not agree, seen from outside.
+    """
+    exporter = build("exporter", "onnx")
+    path = exporter.export(process, folder / "model.onnx").path
+    x0 = images(2, process.degradation.image_shape, seeded(0))
+    context = process.sample_context(x0, seeded(1))
+    levels = _short(process)
+    x_t = process.degrade(x0, levels[0], context)
+    arrays = {name: value.numpy() for name, value in context.items()}
+    found = torch.from_numpy(exporter.open(path, device="cpu").restore(x_t.numpy(), levels, arrays))
+    off = float((found - process.restore(x_t, levels, context)).abs().max())
+    if not off <= TOLERANCE:
+        raise CheckFailed(
+            f"the ONNX file and torch differ by {off:.2g} over the levels {list(levels)}", seed=0
+        )
+
+
+def _short(process: ColdDiffusion) -> tuple[int, ...]:
+    return evenly(process.num_steps, min(SHORT, process.num_steps))
