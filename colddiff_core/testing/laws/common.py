@@ -5,11 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
-from colddiff_core.discovery import plugins
 from colddiff_core.errors import ParameterError
-from colddiff_core.hookspecs import PROJECT
 from colddiff_core.registry import registry
 from colddiff_core.schema import Parameters
 from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
@@ -25,19 +22,13 @@ HEAVY = (
 """Packages that must not be imported to list plugins."""
 
 _IMPORT = """
-import json, sys
-from importlib.metadata import EntryPoint
-from colddiff_core.discovery import load_plugin
+import contextlib, importlib, io, json, sys
+import colddiff_core.discovery
 before = set(sys.modules)
-plugin = load_plugin(EntryPoint(*sys.argv[1:4]))
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    importlib.import_module(sys.argv[1])
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(json.dumps({"error": plugin.error, "heavy": sorted(new & set(sys.argv[4:]))}))
-"""
-
-_PRINT = """
-import sys
-from importlib.metadata import EntryPoint
-EntryPoint(*sys.argv[1:4]).load()
+print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(new & set(sys.argv[2:]))}))
 """
 
 
@@ -71,33 +62,20 @@ def parameters_documented(subject: Subject) -> None:
 @check
 def imports_lightly(subject: Subject) -> None:
     """The plugin's module imports no heavy package and prints nothing: listing plugins is quick."""
-    owner = subject.item
-    points = [
-        plugin.entry_point
-        for plugin in plugins()
-        if plugin.distribution == owner.distribution
-        if (owner.kind, owner.component) in plugin.components
-    ]
-    if not points:
-        raise CheckSkipped(f"{owner.identity} is not registered by an installed plugin")
-    (point,) = (
-        point
-        for point in entry_points(group=PROJECT, name=points[0])
-        if point.dist is not None and point.dist.name == owner.distribution
-    )
-    answer = json.loads(_python(_IMPORT, point.name, point.value, point.group, *HEAVY))
-    if answer["error"]:
-        raise CheckFailed(f"entry point {point.name!r} ({point.value}) fails: {answer['error']}")
+    module = subject.item.module
+    if not module:
+        raise CheckSkipped(f"{subject.item.identity} is not registered by a plugin")
+    answer = json.loads(_python(_IMPORT, module, *HEAVY))
     if answer["heavy"]:
         raise CheckFailed(
-            f"entry point {point.name!r} ({point.value}) imports {', '.join(answer['heavy'])}: "
-            f"keep the hooks in a module that imports only Component and hookimpl, and name the "
-            f"class by its target, 'package.module:Class'"
+            f"{module}, which the entry point names, imports {', '.join(answer['heavy'])}: keep "
+            f"the hooks in a module that imports only Component and hookimpl, and name the class "
+            f"by its target, 'package.module:Class'"
         )
-    printed = _python(_PRINT, point.name, point.value, point.group)
-    if printed:
+    if answer["printed"]:
         raise CheckFailed(
-            f"importing {point.value} prints {printed[:80]!r}: results alone go to standard output"
+            f"importing {module} prints {answer['printed'][:80]!r}: results alone go to standard "
+            f"output"
         )
 
 
