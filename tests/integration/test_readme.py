@@ -112,7 +112,7 @@ def test_the_plugin_works_like_a_builtin(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         if arguments[0] == "plugins":
-            assert re.search(r"fade +degradation +active +colddiff-fade 1\.0", done.stdout)
+            assert re.search(r"fade +degradation +active +colddiff-fade +1\.0", done.stdout)
     assert read_image(tmp_path / "fade.png").shape == (16, 6 * 16 + 5 * 2, 1)
 
 
