@@ -2,17 +2,15 @@
 
 import inspect
 import json
-import os
-import subprocess
-import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
-from colddiff_core.discovery import plugins
+from colddiff_core.discovery import plugins, source_trees
 from colddiff_core.errors import ParameterError
 from colddiff_core.hookspecs import PROJECT
-from colddiff_core.registry import registry
+from colddiff_core.registry import Registered, registry
 from colddiff_core.schema import Parameters
 from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.subject import LARGER, SHAPED, SMALL, Subject
 
 GIVEN = {"degradation": 1, "restorer": 1, "prior": 1, "dataset": 1}
@@ -44,9 +42,10 @@ EntryPoint(*sys.argv[1:4]).load()
 @check
 def loads(subject: Subject) -> None:
     """The target is imported, and is a class of its kind."""
-    if inspect.isabstract(subject.cls):
-        missing = ", ".join(sorted(subject.cls.__abstractmethods__))  # type: ignore[attr-defined]
-        raise CheckFailed(f"{subject.cls.__name__} does not implement {missing}")
+    cls = subject.item.load()
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))  # type: ignore[attr-defined]
+        raise CheckFailed(f"{cls.__name__} does not implement {missing}")
 
 
 @check
@@ -71,21 +70,10 @@ def parameters_documented(subject: Subject) -> None:
 @check
 def imports_lightly(subject: Subject) -> None:
     """The plugin's module imports no heavy package and prints nothing: listing plugins is quick."""
-    owner = subject.item
-    points = [
-        plugin.entry_point
-        for plugin in plugins()
-        if plugin.distribution == owner.distribution
-        if (owner.kind, owner.component) in plugin.components
-    ]
-    if not points:
-        raise CheckSkipped(f"{owner.identity} is not registered by an installed plugin")
-    (point,) = (
-        point
-        for point in entry_points(group=PROJECT, name=points[0])
-        if point.dist is not None and point.dist.name == owner.distribution
-    )
-    answer = json.loads(_python(_IMPORT, point.name, point.value, point.group, *HEAVY))
+    point = _entry_point(subject.item)
+    if point is None:
+        raise CheckSkipped(f"{subject.item.identity} is not registered by an installed plugin")
+    answer = json.loads(run_python(_IMPORT, point.name, point.value, point.group, *HEAVY))
     if answer["error"]:
         raise CheckFailed(f"entry point {point.name!r} ({point.value}) fails: {answer['error']}")
     if answer["heavy"]:
@@ -94,7 +82,7 @@ def imports_lightly(subject: Subject) -> None:
             f"keep the hooks in a module that imports only Component and hookimpl, and name the "
             f"class by its target, 'package.module:Class'"
         )
-    printed = _python(_PRINT, point.name, point.value, point.group)
+    printed = run_python(_PRINT, point.name, point.value, point.group)
     if printed:
         raise CheckFailed(
             f"importing {point.value} prints {printed[:80]!r}: results alone go to standard output"
@@ -142,16 +130,13 @@ def parameters_round_trip(subject: Subject) -> None:
         raise CheckFailed(f"{', '.join(changed)}: changed on the way through a recipe")
 
 
-def _python(program: str, *arguments: str) -> str:
-    """Standard output of a program in a fresh interpreter that imports from where this one does."""
-    done = subprocess.run(  # noqa: S603 - this interpreter and our own program
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    if done.returncode:
-        raise CheckFailed(f"a fresh interpreter fails: {(done.stderr.splitlines() or ['?'])[-1]}")
-    return done.stdout
+def _entry_point(item: Registered) -> EntryPoint | None:
+    """The one that registered `item`."""
+    names = [
+        plugin.entry_point
+        for plugin in plugins()
+        if plugin.distribution == item.distribution
+        if (item.kind, item.component) in plugin.components
+    ]
+    points = [*(point for _, point in source_trees), *entry_points(group=PROJECT)]
+    return next((p for p in points if p.name in names and p.module == item.module), None)
