@@ -49,16 +49,6 @@ def take(context: Context, index: slice | Tensor) -> Context:
     return {name: value[index] for name, value in context.items()}
 
 
-def moved(context: Context, target: torch.device | torch.dtype | str) -> Context:
-    """The context on another device, or with its floating tensors of another type."""
-    return {
-        name: value.to(target)
-        if value.is_floating_point() or not isinstance(target, torch.dtype)
-        else value
-        for name, value in context.items()
-    }
-
-
 @dataclass(frozen=True)
 class Scene:
     """A degradation and what it is called with.

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from colddiff_core.component import Buildable
-from colddiff_core.errors import UnknownComponentError, UsageError
+from colddiff_core.errors import PluginError, UnknownComponentError, UsageError
 from colddiff_core.hookspecs import KINDS, Component
 from colddiff_core.registry import Registered, base_class, registry
 from colddiff_core.testing.check import CheckSkipped
@@ -72,7 +72,10 @@ class Subject:
     @cached_property
     def cls(self) -> type[Buildable]:
         """The class of the component."""
-        return self.item.load()
+        try:
+            return self.item.load()
+        except PluginError:
+            raise CheckSkipped("it does not load; see the check `loads`") from None
 
     @property
     def case(self) -> str:
@@ -92,7 +95,11 @@ class Subject:
         Args:
             shape: (C, H, W), for the kinds that are made for one; the first usable when None.
             **given: arguments that are not for a recipe to set, or that replace parameters.
+
+        Raises:
+            CheckSkipped: a parameter has no default and was not given.
         """
+        self.need_params()
         elsewhere = self.given if shape is None else {"image_shape": shape}
         return self.item.build(**{**self.all_params, **elsewhere, **given})
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core.degradation import Degradation, ImageShape
+from colddiff_core.exporter import Exporter
 from colddiff_core.prior import Prior
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import build
@@ -164,16 +165,26 @@ def expect_an_onnx_file(process: ColdDiffusion, folder: Path) -> None:
     """
     exporter = build("exporter", "onnx")
     path = exporter.export(process, folder / "model.onnx").path
+    expect_to_agree(exporter, path, process, "this component")
+
+
+def expect_to_agree(exporter: Exporter, path: Path, process: ColdDiffusion, what: str) -> None:
+    """An exported file restores what the process restores.
+
+    Raises:
+        CheckFailed: they differ by more than `TOLERANCE`.
+    """
     x0 = images(2, process.degradation.image_shape, seeded(0))
     context = process.sample_context(x0, seeded(1))
     levels = _short(process)
     x_t = process.degrade(x0, levels[0], context)
     arrays = {name: value.numpy() for name, value in context.items()}
     found = torch.from_numpy(exporter.open(path, device="cpu").restore(x_t.numpy(), levels, arrays))
-    off = float((found - process.restore(x_t, levels, context)).abs().max())
+    expected = process.restore(x_t, levels, context)
+    off = float((found - expected).abs().max()) if found.shape == expected.shape else torch.inf
     if not off <= TOLERANCE:
         raise CheckFailed(
-            f"the ONNX file and torch differ by {off:.2g} over the levels {list(levels)}", seed=0
+            f"with {what}, file and torch differ by {off:.2g} over the levels {list(levels)}", 0
         )
 
 

@@ -2,14 +2,12 @@
 
 import inspect
 import json
-import os
-import subprocess
-import sys
 
 from colddiff_core.errors import ParameterError
 from colddiff_core.registry import registry
 from colddiff_core.schema import Parameters
 from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.subject import LARGER, SHAPED, SMALL, Subject
 
 GIVEN = {"degradation": 1, "restorer": 1, "prior": 1, "dataset": 1}
@@ -35,9 +33,10 @@ print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(new & set(sys.a
 @check
 def loads(subject: Subject) -> None:
     """The target is imported, and is a class of its kind."""
-    if inspect.isabstract(subject.cls):
-        missing = ", ".join(sorted(subject.cls.__abstractmethods__))  # type: ignore[attr-defined]
-        raise CheckFailed(f"{subject.cls.__name__} does not implement {missing}")
+    cls = subject.item.load()
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))  # type: ignore[attr-defined]
+        raise CheckFailed(f"{cls.__name__} does not implement {missing}")
 
 
 @check
@@ -65,7 +64,7 @@ def imports_lightly(subject: Subject) -> None:
     module = subject.item.module
     if not module:
         raise CheckSkipped(f"{subject.item.identity} is not registered by a plugin")
-    answer = json.loads(_python(_IMPORT, module, *HEAVY))
+    answer = json.loads(run_python(_IMPORT, module, *HEAVY))
     if answer["heavy"]:
         raise CheckFailed(
             f"{module}, which the entry point names, imports {', '.join(answer['heavy'])}: keep "
@@ -118,18 +117,3 @@ def parameters_round_trip(subject: Subject) -> None:
     if again.config.params != stored:
         changed = [key for key, value in stored.items() if again.config.params.get(key) != value]
         raise CheckFailed(f"{', '.join(changed)}: changed on the way through a recipe")
-
-
-def _python(program: str, *arguments: str) -> str:
-    """Standard output of a program in a fresh interpreter that imports from where this one does."""
-    done = subprocess.run(  # noqa: S603 - this interpreter and our own program
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    if done.returncode:
-        raise CheckFailed(f"a fresh interpreter fails: {(done.stderr.splitlines() or ['?'])[-1]}")
-    return done.stdout

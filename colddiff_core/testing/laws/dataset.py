@@ -1,1 +1,136 @@
-"""Laws of datasets."""
+"""Laws of data sets: two splits of uint8 images, fetched in the order asked for."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from colddiff_core.dataset import ImageDataset, Split
+from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.watch import drawn_from
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+SOME = 64
+"""How many images of a split are looked at, so that large sets are checked quickly, too."""
+
+
+@check
+def both_splits_have_images(subject: Subject) -> None:
+    """There is something to learn from, and something held out."""
+    for split, data in _both(subject).items():
+        if not isinstance(len(data), int) or len(data) < 1:
+            raise CheckFailed(f"split={split!r} is empty: each split has one image at least")
+
+
+@check
+def images_are_uint8(subject: Subject) -> None:
+    """`images` gives (n, C, H, W) uint8 on the CPU, of the same `image_shape` in both splits."""
+    shapes = {split: tuple(data.image_shape) for split, data in _both(subject).items()}
+    if len(set(shapes.values())) > 1:
+        raise CheckFailed(f"image_shape differs between the splits: {shapes}")
+    for split, data in _both(subject).items():
+        batch = data.images(_some(data))
+        expected = (len(_some(data)), *data.image_shape)
+        if not isinstance(batch, Tensor):
+            raise CheckFailed(f"images returns a {type(batch).__name__}, not a tensor")
+        if (batch.dtype, tuple(batch.shape)) != (torch.uint8, expected):
+            raise CheckFailed(
+                f"split={split!r}: {len(_some(data))} images are {batch.dtype} "
+                f"{tuple(batch.shape)}, not torch.uint8 {expected}; channels come before height "
+                f"and width, and value_range.to_uint8 maps [-1, 1] to bytes"
+            )
+        if batch.device.type != "cpu":
+            raise CheckFailed(f"the images lie on {batch.device}, not on the CPU")
+
+
+@check
+def order_of_the_indices(subject: Subject) -> None:
+    """Images come in the order asked for, the same one as often as it is asked for."""
+    for split, data in _both(subject).items():
+        one_by_one = {k: data.images([k])[0] for k in {*_some(data)[:8], len(data) - 1}}
+        indices = [*sorted(one_by_one, reverse=True), *one_by_one, len(data) - 1]
+        for k, image in zip(indices, data.images(indices), strict=True):
+            if not torch.equal(image, one_by_one[k]):
+                raise CheckFailed(
+                    f"split={split!r}: images({indices}) does not give image {k} where it was "
+                    f"asked for"
+                )
+
+
+@check
+def takes_a_range_and_no_index(subject: Subject) -> None:
+    """`images` takes any sequence of integers, a range or an empty list as well."""
+    data = _both(subject)["train"]
+    some = _some(data)
+    cases: tuple[Sequence[int], ...] = (range(len(some)), tuple(range(len(some))))
+    for indices in cases:
+        if not torch.equal(data.images(indices), data.images(list(indices))):
+            raise CheckFailed(f"images({indices}) is not images({list(indices)})")
+    empty = data.images([])
+    if tuple(empty.shape) != (0, *data.image_shape):
+        raise CheckFailed(
+            f"images([]) has shape {tuple(empty.shape)}, not {(0, *data.image_shape)}"
+        )
+
+
+@check
+def index_out_of_range_is_an_error(subject: Subject) -> None:
+    """An index beyond the last image raises, and fetches no other."""
+    for split, data in _both(subject).items():
+        try:
+            data.images([len(data)])
+        except (IndexError, ValueError):
+            continue
+        raise CheckFailed(
+            f"split={split!r}: images([{len(data)}]) of {len(data)} images raises no IndexError"
+        )
+
+
+@check
+def results_are_copies(subject: Subject) -> None:
+    """Changing a batch changes nothing in the set."""
+    data = _both(subject)["train"]
+    before = data.images(_some(data)).clone()
+    for indices in (_some(data), range(len(_some(data)))):
+        data.images(indices).fill_(255).sub_(data.images([0]))
+    if not torch.equal(data.images(_some(data)), before):
+        raise CheckFailed("images returns a view: changing it changes the set; index with a list")
+
+
+@check
+def opens_the_same(subject: Subject) -> None:
+    """Opened again, it holds the same images in the same order, and nothing is drawn at random."""
+    for split, data in _both(subject).items():
+        first = data.images(_some(data))
+        with drawn_from() as drawn:
+            other: ImageDataset = subject.build(split=split)
+            again = other.images(_some(other))
+        if drawn:
+            raise CheckFailed(f"split={split!r} draws from {drawn[0]}: training does the shuffling")
+        if len(other) != len(data) or not torch.equal(again, first):
+            raise CheckFailed(f"split={split!r} holds other images, or another order, each time")
+
+
+@check
+def splits_do_not_share(subject: Subject) -> None:
+    """What is held out is not what is learnt from."""
+    both = _both(subject)
+    learnt = {image.numpy().tobytes() for image in both["train"].images(_some(both["train"], 1000))}
+    held_out = {image.numpy().tobytes() for image in both["test"].images(_some(both["test"]))}
+    # A few equal images are in many sets; all of them are so only where the split is not looked at
+    if held_out <= learnt:
+        raise CheckFailed(
+            f"all of {len(held_out)} images of split='test' are in split='train': the argument "
+            f"`split` says which part is meant"
+        )
+
+
+def _both(subject: Subject) -> dict[Split, ImageDataset]:
+    return {split: subject.build(split=split) for split in SPLITS}
+
+
+def _some(data: ImageDataset, most: int = SOME) -> list[int]:
+    """Indices from the first image on."""
+    return list(range(min(len(data), most)))

@@ -1,1 +1,260 @@
-"""Laws of exporters."""
+"""Laws of exporters: files that agree with torch, open without it, and are whole or not there."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.errors import ExportError, ModelFileError, UsageError
+from colddiff_core.exporter import Exporter
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.restorer import Restorer
+from colddiff_core.testing import uses
+from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.testing.fresh import run_python
+from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.subject import ImageShape, Subject, Target
+from colddiff_core.testing.watch import drawn_from
+
+SHAPE: ImageShape = (3, 16, 16)
+
+_OPEN = """
+import json, sys
+from importlib import import_module
+from pathlib import Path
+from colddiff_core.schema import Parameters
+module, name, params, path, arrays = sys.argv[1:]
+cls = getattr(import_module(module), name)
+exporter = cls(**Parameters.of(cls).validate(json.loads(params), where=name))
+import numpy as np
+model = exporter.open(Path(path), device="cpu")
+np.save(arrays, model.restore(np.load(arrays)))
+print(json.dumps(sorted({"torch", "onnx"} & set(sys.modules))))
+"""
+
+
+class TypedFade(Degradation):
+    """Towards a tone, for images that are marked; its context has a tensor of each type.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+    """
+
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 3) -> None:
+        super().__init__(image_shape, num_steps)
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """A tone, a column from which on the image fades, and the mark."""
+        return {
+            "tone": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
+            "column": TensorSpec(torch.int64, ()),
+            "marked": TensorSpec(torch.bool, ()),
+        }
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        """Draw all three for each image."""
+        channels, _, width = self.image_shape
+        drawn = [
+            (
+                torch.rand(channels, 1, 1, generator=generator),
+                torch.randint(width, (), generator=generator),
+                torch.rand((), generator=generator) > 0.5,
+            )
+            for _ in x0
+        ]
+        tone, column, marked = map(torch.stack, zip(*drawn, strict=True))
+        return {"tone": tone, "column": column, "marked": marked}
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, t); see `Degradation.forward`."""
+        columns = torch.arange(self.image_shape[2], device=x0.device)
+        fades = (columns >= context["column"][:, None]) & context["marked"][:, None]
+        weight = (t / self.num_steps)[:, None, None, None] * fades[:, None, None, :]
+        return (x0 * (1 - weight) + context["tone"] * weight).to(x0.dtype)
+
+
+class Unusable(Restorer):
+    """No restorer: it raises.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__(image_shape)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+        """Raise."""
+        raise RuntimeError("this restorer cannot be run")
+
+
+CONTEXTS: Mapping[str, Target] = {"no context": "desaturate", "float, int64 and bool": TypedFade}
+"""Degradations, by what their context consists of."""
+
+
+@check
+def has_a_suffix(subject: Subject) -> None:
+    """`suffix` says how its files end, a dot and a few letters."""
+    suffix = getattr(subject.build(), "suffix", None)
+    if not (isinstance(suffix, str) and re.fullmatch(r"\.[A-Za-z0-9]+([_-][A-Za-z0-9]+)*", suffix)):
+        raise CheckFailed(f"suffix is {suffix!r}: expected a dot and letters, '.onnx' for example")
+
+
+@check
+def writes_what_agrees_with_torch(subject: Subject) -> None:
+    """A file runs the loop as torch does, with each kind of context, and is reported as it is."""
+    exporter: Exporter = subject.build()
+    for what, target in CONTEXTS.items():
+        with (
+            Subject.of(target, {"num_steps": 3}) as other,
+            uses.process(degradation=other.build(SHAPE)) as process,
+        ):
+            path = subject.folder / f"{other.item.name}{exporter.suffix}"
+            report = exporter.export(process, path)
+            if report.path != path or not path.is_file() or report.size != path.stat().st_size:
+                raise CheckFailed(f"the report names {report.path} of {report.size} bytes: {path}")
+            if not report.checks or not report.max_error <= report.tolerance:
+                raise CheckFailed(
+                    f"with {what} the report tells of {len(report.checks)} comparisons with torch "
+                    f"and a tolerance of {report.tolerance}: run the file and compare"
+                )
+            uses.expect_to_agree(exporter, path, process, what)
+
+
+@check
+def describes_itself(subject: Subject) -> None:
+    """A file knows the image shape, T and the recipe that it was made with."""
+    exporter: Exporter = subject.build()
+    with _written(subject, exporter) as (process, path):
+        model = exporter.open(path, device="cpu")
+        found = (tuple(model.image_shape), model.num_steps, model.recipe.degradation.name)
+        assert process.degradation.config is not None  # noqa: S101 - it was built
+        expected = (SHAPE, process.num_steps, process.degradation.config.name)
+        if found != expected:
+            raise CheckFailed(f"opened again, the file is of {found}, not {expected}")
+
+
+@check
+def opens_without_torch(subject: Subject) -> None:
+    """Where a file is run neither torch nor onnx is imported."""
+    module, _, name = subject.item.component.target.partition(":")
+    if "." in name or module == "__main__":
+        raise CheckSkipped(f"a fresh interpreter cannot import {module}:{name}")
+    import numpy as np
+
+    exporter: Exporter = subject.build()
+    config = exporter.config
+    assert config is not None  # noqa: S101 - it was built
+    with _written(subject, exporter) as (process, path):
+        x_t = images(2, SHAPE, seeded(0))
+        arrays = subject.folder / "images.npy"
+        np.save(arrays, x_t.numpy())
+        printed = run_python(
+            _OPEN, module, name, json.dumps(dict(config.params)), str(path), str(arrays)
+        )
+        expected = process.restore(x_t)
+    imported = json.loads(printed.splitlines()[-1])
+    if imported:
+        raise CheckFailed(
+            f"opening and running a file imports {' and '.join(imported)}: import what writes "
+            f"files inside `export`"
+        )
+    off = float((torch.from_numpy(np.load(arrays)) - expected).abs().max())
+    if not off <= uses.TOLERANCE:
+        raise CheckFailed(f"in a fresh interpreter the file differs from torch by {off:.2g}", 0)
+
+
+@check
+def refuses_a_damaged_file(subject: Subject) -> None:
+    """A file that is missing, cut short or of another kind raises ModelFileError."""
+    exporter: Exporter = subject.build()
+    with _written(subject, exporter) as (_, whole):
+        content = whole.read_bytes()
+    cut, text = (subject.folder / f"{name}{exporter.suffix}" for name in ("cut", "text"))
+    cut.write_bytes(content[: len(content) // 2])
+    text.write_text("hello")
+    for path in (subject.folder / f"missing{exporter.suffix}", cut, text):
+        message = f"open of a {path.stem} file raises no ModelFileError"
+        try:
+            exporter.open(path, device="cpu")
+        except ModelFileError:
+            continue
+        except Exception as error:
+            raise CheckFailed(f"{message}: {one_line(error)}") from error
+        raise CheckFailed(message)
+
+
+@check
+def refuses_an_unknown_device(subject: Subject) -> None:
+    """A device that there is not raises UsageError."""
+    exporter: Exporter = subject.build()
+    with _written(subject, exporter) as (_, path):
+        try:
+            exporter.open(path, device="abacus")
+        except UsageError:
+            return
+    raise CheckFailed("open(path, device='abacus') raises no UsageError")
+
+
+@check
+def leaves_nothing_on_failure(subject: Subject) -> None:
+    """A failed export raises ExportError, leaves no file, and keeps the one that was there."""
+    exporter: Exporter = subject.build()
+    folder = subject.folder / "failed"
+    folder.mkdir()
+    path = folder / f"model{exporter.suffix}"
+    for before in (None, b"what was there before"):
+        if before is not None:
+            path.write_bytes(before)
+        with Subject.of(Unusable) as other, uses.process(restorer=other.build(SHAPE)) as process:
+            try:
+                exporter.export(process, path)
+            except ExportError:
+                pass
+            except Exception as error:
+                raise CheckFailed(
+                    f"a restorer that raises is reported by {type(error).__name__}, not by "
+                    f"ExportError"
+                ) from error
+            else:
+                raise CheckFailed("a restorer that raises is exported without an error")
+        left = {item.name: item.read_bytes() for item in folder.iterdir()}
+        if left != ({} if before is None else {path.name: before}):
+            raise CheckFailed(
+                f"after a failed export the folder holds {sorted(left)}: write to "
+                f"colddiff_core.files.atomic_path(path), which leaves what was there"
+            )
+
+
+@check
+def keeps_the_process(subject: Subject) -> None:
+    """Exporting changes neither weights nor mode of a process, and draws no global number."""
+    exporter: Exporter = subject.build()
+    with uses.process(shape=SHAPE) as process:
+        before = {name: value.clone() for name, value in process.state_dict().items()}
+        with drawn_from() as drawn:
+            exporter.export(process, subject.folder / f"model{exporter.suffix}")
+        after = process.state_dict()
+        changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
+        if changed or before.keys() != after.keys():
+            raise CheckFailed(f"exporting changes {changed[0] if changed else 'the state'!r}")
+        if any(part.training for part in process.modules()):
+            raise CheckFailed("exporting leaves the process in training mode")
+        if drawn:
+            raise CheckFailed(f"exporting draws from {drawn[0]}: use a generator of its own")
+
+
+@contextmanager
+def _written(subject: Subject, exporter: Exporter) -> Iterator[tuple[ColdDiffusion, Path]]:
+    """A process, and the file it was exported to."""
+    path = subject.folder / f"written{exporter.suffix}"
+    with uses.process(shape=SHAPE) as process:
+        exporter.export(process, path)
+        yield process, path

@@ -1,17 +1,14 @@
 """Laws of degradations: how D computes, so that it moves, differentiates and stays cheap."""
 
 import copy
-import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from colddiff_core.degradation import Degradation
 from colddiff_core.errors import ParameterError
-from colddiff_core.testing.check import CheckFailed, check, one_line
-from colddiff_core.testing.inputs import Scene, moved, on_scenes, seeded
+from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.testing.inputs import Scene, on_scenes, seeded
+from colddiff_core.testing.moving import expect_no_stray_tensors, expect_to_run_elsewhere
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.watch import Operations
 
@@ -43,35 +40,8 @@ def no_float64_inside(scene: Scene) -> None:
 def tables_are_buffers(subject: Subject) -> None:
     """Every tensor of D is a buffer, so that D runs wherever it is moved."""
     scene = Scene.of(subject, 0)
-    for owner, module in scene.d.named_modules():
-        for name, value in vars(module).items():
-            if not name.startswith("_") or name not in vars(nn.Module()):
-                for path in _tensors(value, ".".join(filter(None, ["self", owner, name]))):
-                    scene.fail(
-                        f"{path} is a tensor, but no buffer: .to(device) leaves it behind",
-                        f"Keep tables by {BUFFER}.",
-                    )
-    expected = scene.d(scene.x0, scene.t, scene.context)
-    for device in ("meta", "cuda") if torch.cuda.is_available() else ("meta",):
-        try:
-            x_t = copy.deepcopy(scene.d).to(device)(
-                scene.x0.to(device), scene.t.to(device), moved(scene.context, device)
-            )
-        except Exception as error:
-            message = (
-                f"moved to another device with its inputs, it fails there: {one_line(error)} "
-                f"({scene}). Keep tables by {BUFFER}, and make new tensors with device=x0.device."
-            )
-            raise CheckFailed(message, scene.seed) from error
-        if x_t.device.type != device:
-            scene.fail(
-                f"for images on another device the result lies on {x_t.device}",
-                "Make new tensors with device=x0.device, and keep tables in buffers.",
-            )
-        if device != "meta":
-            scene.expect_close(
-                x_t.cpu(), expected, f"on {device} it degrades otherwise", "", tolerance=1e-3
-            )
+    expect_no_stray_tensors(scene.d)
+    expect_to_run_elsewhere(scene.d, scene.x0, scene.t, scene.context)
 
 
 @on_scenes
@@ -191,18 +161,3 @@ def _cost(scene: Scene, d: Degradation, level: int) -> Operations:
     with torch.no_grad(), seen:
         d(scene.x0, t, scene.context)
     return seen
-
-
-def _tensors(value: Any, path: str) -> Iterator[str]:
-    """Where tensors are in an attribute that torch does not look into."""
-    if isinstance(value, Tensor):
-        yield path
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _tensors(item, f"{path}[{key!r}]")
-    elif isinstance(value, list | tuple | set):
-        for k, item in enumerate(value):
-            yield from _tensors(item, f"{path}[{k}]")
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _tensors(getattr(value, field.name, None), f"{path}.{field.name}")

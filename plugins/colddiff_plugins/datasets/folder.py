@@ -2,10 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from colddiff_core.dataset import ImageDataset, Split
 from colddiff_core.degradation import ImageShape
 from colddiff_core.errors import DatasetError, ImageError, ParameterError
-from colddiff_core.images import Pixels, fit, read_image
+from colddiff_core.images import Pixels, fit, read_image, write_image
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,14 @@ class Folder(ImageDataset):
         chosen = sorted(ranked[:held_out] if split == "test" else ranked[held_out:])
         stacked = np.stack([pictures[path] for path in chosen])
         self._pictures = torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)))
+
+    @classmethod
+    def example_params(cls, folder: Path) -> Mapping[str, Any]:
+        """A dozen small pictures; see `Buildable.example_params`."""
+        noise = np.random.default_rng(0).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
+        for k, pixels in enumerate(noise):
+            write_image(folder / f"{k:02}.png", pixels)
+        return {"folder": folder, "image_size": 16}
 
     @property
     def image_shape(self) -> ImageShape:

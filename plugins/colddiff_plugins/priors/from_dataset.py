@@ -1,6 +1,8 @@
 """Images of another data set: where animorphosis starts (arXiv 2208.09392, section 5)."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,6 +14,7 @@ from colddiff_core.errors import ParameterError
 from colddiff_core.prior import Prior
 from colddiff_core.recipe import ComponentTable, build_table
 from colddiff_core.value_range import from_uint8
+from colddiff_plugins.datasets.folder import Folder
 
 
 class FromDataset(Prior):
@@ -43,6 +46,12 @@ class FromDataset(Prior):
             raise ParameterError('data: expected a table with the name of a data set, {name = "…"}')
         self._data = data
         self._split = split
+
+    @classmethod
+    def example_params(cls, folder: Path) -> Mapping[str, Any]:
+        """A folder of small pictures; see `Buildable.example_params`."""
+        pictures = Folder.example_params(folder)["folder"]
+        return {"data": {"name": "folder", "folder": str(pictures), "image_size": 16}}
 
     @cached_property
     def _images(self) -> ImageDataset:
