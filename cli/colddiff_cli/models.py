@@ -83,6 +83,21 @@ def open_model(path: Path, *, device: str = "auto", sampler: str | None = None) 
     return exporter.open(path, device=device)
 
 
+def describe_model(path: Path) -> dict[str, Any]:
+    """What a model folder or an exported file says about itself; no torch is imported.
+
+    Raises:
+        UsageError: missing, damaged or of an unknown format.
+    """
+    from colddiff_core.model_facts import describe_folder, is_model_folder
+
+    if is_model_folder(path):
+        return describe_folder(path)
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file or folder")
+    return dict(exporter_of(path).describe(path))
+
+
 def exporter_of(path: Path) -> Exporter:
     """The exporter whose files end as `path` does.
 
