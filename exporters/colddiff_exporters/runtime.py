@@ -14,7 +14,7 @@ from colddiff_core import timesteps as schedules
 from colddiff_core.errors import UsageError
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.signature import CONTEXT_TYPES
-from colddiff_exporters.session import open_session, time_limit
+from colddiff_exporters.session import check_seconds, open_session, time_limit
 from colddiff_exporters.step_loop import StepLoop
 
 if TYPE_CHECKING:
@@ -242,6 +242,7 @@ class OnnxSampler:
     ) -> Images:
         """Run the loop over any levels, a part of a schedule for example; see `restore`."""
         if self.graph == "step":
+            check_seconds(seconds)
             loop = StepLoop(self._session, self._extra(context, len(x_t)))
             deadline = None if seconds is None else time.monotonic() + seconds
             return loop.run(_contiguous(x_t), levels, on_step, deadline)

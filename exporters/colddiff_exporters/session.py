@@ -103,11 +103,11 @@ def time_limit(seconds: float | None) -> Iterator[Any]:
     """Run options that end a run after `seconds`; None for no limit.
 
     Raises:
+        UsageError: `seconds` is not positive.
         TimeLimitError: the time was up.
         ModelFileError: ONNX Runtime failed in the body of the `with`.
     """
-    if seconds is not None and not seconds > 0:
-        raise UsageError(f"time limit: expected a positive number of seconds, got {seconds}")
+    check_seconds(seconds)
     options = ort.RunOptions()
     options.log_severity_level = _ERRORS
     up = threading.Event()
@@ -130,6 +130,16 @@ def time_limit(seconds: float | None) -> Iterator[Any]:
         raise ModelFileError(f"the file failed while it ran: {first_line(error)}") from error
     finally:
         timer.cancel()
+
+
+def check_seconds(seconds: float | None) -> None:
+    """Check a time limit.
+
+    Raises:
+        UsageError: it is not positive.
+    """
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"time limit: expected a positive number of seconds, got {seconds}")
 
 
 def first_line(error: Exception) -> str:
