@@ -11,6 +11,7 @@
 | `colddiff.timesteps` | JSON, the full schedule [T, …, 0] |
 | `colddiff.static_steps` | JSON, the only number of steps it takes; null for any |
 | `colddiff.precision` | "fp32", "fp16" or "int8", of the restorer |
+| `colddiff.locality` | JSON, {"reach", "grid"} in pixels if large images can be tiled; null |
 | `colddiff.recipe` | JSON, the resolved recipe without [data], whose paths are private |
 | `colddiff.prior` | JSON, what the prior has learnt, by name; {} without a prior |
 | `colddiff.components` | JSON, ["dist:component==version", …] |
@@ -22,13 +23,14 @@ The reading half imports no torch and no onnx.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colddiff_core import timesteps as schedules
 from colddiff_core.errors import ModelFileError, UsageError
+from colddiff_core.locality import Locality
 
 if TYPE_CHECKING:
     from colddiff_core.prior import Prior
@@ -49,6 +51,7 @@ class Metadata:
         image_shape: (C, H, W).
         timesteps: the full schedule.
         static_steps: the only number of steps it takes, if it takes but one.
+        locality: how far the degradation reaches, if large images can be tiled.
         recipe_table: the recipe as a plain table.
         prior_state: what the prior has learnt, as nested lists.
         facts: everything the file says, by key without `colddiff.`, for people to read.
@@ -58,6 +61,7 @@ class Metadata:
     image_shape: tuple[int, int, int]
     timesteps: tuple[int, ...]
     static_steps: int | None
+    locality: Locality | None
     recipe_table: Mapping[str, Any]
     prior_state: Mapping[str, Any]
     facts: Mapping[str, Any]
@@ -138,7 +142,7 @@ def describe(
     recipe = resolved_recipe(process).model_copy(update={"data": None})
     configs = component_configs(process).values()
     learnt = process.prior.state_dict() if process.prior is not None else {}
-    shape = process.degradation.image_shape
+    shape, locality = process.degradation.image_shape, process.degradation.locality
     return {
         "colddiff.format": FORMAT,
         "colddiff.graph": graph,
@@ -149,6 +153,7 @@ def describe(
         "colddiff.timesteps": json.dumps(schedules.full(process.num_steps)),
         "colddiff.static_steps": json.dumps(static_steps),
         "colddiff.precision": precision,
+        "colddiff.locality": json.dumps(locality and asdict(locality)),
         "colddiff.recipe": recipe.model_dump_json(exclude_none=True),
         "colddiff.prior": json.dumps({name: value.tolist() for name, value in learnt.items()}),
         "colddiff.components": json.dumps([config.provenance for config in configs]),
@@ -175,6 +180,7 @@ def parse(properties: Mapping[str, str], path: Path) -> Metadata:
         timesteps = tuple(map(int, json.loads(properties["colddiff.timesteps"])))
         steps = json.loads(properties["colddiff.static_steps"])
         static_steps = None if steps is None else int(steps)
+        locality = _locality(json.loads(properties["colddiff.locality"]))
         recipe = dict(json.loads(properties["colddiff.recipe"]))
         prior = dict(json.loads(properties["colddiff.prior"]))
         facts = _facts(properties)
@@ -187,9 +193,24 @@ def parse(properties: Mapping[str, str], path: Path) -> Metadata:
         raise ModelFileError(f"{path}: {_DAMAGED}: no kind of graph is called {graph[:20]!r}")
     if static_steps is not None and not 1 <= static_steps <= num_steps:
         raise ModelFileError(f"{path}: {_DAMAGED}: static_steps {static_steps}")
+    if locality and not (locality.reach >= 0 and 1 <= locality.grid <= min(height, width)):
+        raise ModelFileError(f"{path}: {_DAMAGED}: {locality}")
     if min(channels, height, width) < 1:
         raise ModelFileError(f"{path}: {_DAMAGED}: image_shape {channels, height, width}")
-    return Metadata(graph, (channels, height, width), timesteps, static_steps, recipe, prior, facts)
+    return Metadata(
+        graph=graph,
+        image_shape=(channels, height, width),
+        timesteps=timesteps,
+        static_steps=static_steps,
+        locality=locality,
+        recipe_table=recipe,
+        prior_state=prior,
+        facts=facts,
+    )
+
+
+def _locality(table: Any) -> Locality | None:
+    return None if table is None else Locality(int(table["reach"]), int(table["grid"]))
 
 
 def _facts(properties: Mapping[str, str]) -> dict[str, Any]:
@@ -197,7 +218,14 @@ def _facts(properties: Mapping[str, str]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for key, value in properties.items():
         name = key.removeprefix("colddiff.")
-        if name in ("image_shape", "value_range", "static_steps", "recipe", "components"):
+        if name in (
+            "image_shape",
+            "value_range",
+            "static_steps",
+            "locality",
+            "recipe",
+            "components",
+        ):
             facts[name] = json.loads(value)
         elif name == "training":
             facts[name] = dict(json.loads(value))

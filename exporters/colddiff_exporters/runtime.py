@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from colddiff_core import timesteps as schedules
 from colddiff_core.errors import UsageError
+from colddiff_core.locality import Locality
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.signature import CONTEXT_TYPES
 from colddiff_exporters.session import check_seconds, open_session, time_limit
@@ -68,6 +69,11 @@ class OnnxSampler:
     def num_steps(self) -> int:
         """T."""
         return self._metadata.num_steps
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far the degradation reaches, if larger images can be restored in tiles."""
+        return self._metadata.locality
 
     @property
     def static_steps(self) -> int | None:
