@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from colddiff_core.component import Buildable
+from colddiff_core.health import Finding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,3 +130,7 @@ class Exporter(Buildable, ABC):
             "num_steps": model.num_steps,
             "recipe": model.recipe.model_dump(mode="json", exclude_none=True),
         }
+
+    def findings(self) -> Iterable[Finding]:
+        """Look at what the format needs in this installation; for `colddiff doctor`."""
+        return ()

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli import degrade, demo, export, generate, info, plugins, recipes, restore, train
+from colddiff_cli import (
+    degrade,
+    demo,
+    doctor,
+    export,
+    generate,
+    info,
+    plugins,
+    recipes,
+    restore,
+    train,
+)
 from colddiff_core.errors import ColdDiffError
 
 app = typer.Typer(
@@ -43,6 +54,7 @@ app.command()(generate.generate)
 app.command()(degrade.degrade)
 app.command()(export.export)
 app.command()(info.info)
+app.command()(doctor.doctor)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")
 

@@ -3,12 +3,13 @@
 Light to import: torch and onnx are needed to export, onnxruntime and numpy alone to run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from colddiff_core.errors import ParameterError
 from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.health import Finding
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,3 +110,9 @@ class OnnxExporter(Exporter):
         from colddiff_exporters.checked_file import read_file
 
         return read_file(path).describe()
+
+    def findings(self) -> Iterable[Finding]:
+        """What is installed to run files with; see `Exporter.findings`."""
+        from colddiff_exporters.health import onnx_findings
+
+        return onnx_findings()

@@ -225,7 +225,19 @@ def test_a_failed_check_is_exit_code_1_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(
-    "command", ["", "demo", "train", "restore", "degrade", "export", "plugins", "plugins list"]
+    "command",
+    [
+        "",
+        "demo",
+        "train",
+        "restore",
+        "degrade",
+        "export",
+        "info",
+        "doctor",
+        "plugins",
+        "plugins list",
+    ],
 )
 def test_help_fits_into_80_columns(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
