@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from colddiff_core.component import Buildable
 from colddiff_core.errors import ParameterError
+from colddiff_core.locality import Locality
 from colddiff_core.timesteps import MAX_NUM_STEPS
 
 ImageShape = tuple[int, int, int]
@@ -67,6 +68,14 @@ class Degradation(Buildable, nn.Module, ABC):
     def context_spec(self) -> Mapping[str, TensorSpec]:
         """Names, dtypes and shapes of the context tensors; empty when D is deterministic."""
         return {}
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far D reaches, if a tile of D(x, t) is D of the tile; large images need it.
+
+        None, as here, where the place in the image matters, or all of the image.
+        """
+        return None
 
     def sample_context(
         self,

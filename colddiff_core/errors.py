@@ -49,5 +49,9 @@ class ModelFileError(UsageError):
     """An exported file is missing, damaged or was not written by this project."""
 
 
+class TimeLimitError(ColdDiffError):
+    """Something took longer than the caller allowed."""
+
+
 class PluginError(ColdDiffError):
     """A plugin broke its contract."""

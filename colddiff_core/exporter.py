@@ -4,13 +4,15 @@ This module and the module of an exporter import no torch at the top, so that a 
 where torch is not installed.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from colddiff_core.component import Buildable
+from colddiff_core.health import Finding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,9 @@ class ExportReport:
         checks: what was run, e.g. `"batch 5, 20 steps"`, and the largest absolute difference of
             a pixel, on [-1, 1].
         tolerance: the largest difference that is accepted after all steps, or in each by itself.
+        mean_errors: the mean absolute difference in each check.
+        milliseconds: what torch and the file's runtime took in each check, in this order.
+        snr: signal-to-noise ratio against torch in decibels, where the format loses precision.
     """
 
     path: Path
@@ -40,11 +45,14 @@ class ExportReport:
     nodes: int
     checks: Mapping[str, float]
     tolerance: float
+    mean_errors: Mapping[str, float] = field(default_factory=dict)
+    milliseconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    snr: float | None = None
 
     @property
     def max_error(self) -> float:
-        """The largest difference in all checks."""
-        return max(self.checks.values())
+        """The largest difference in all checks; not a number if it was not checked."""
+        return max(self.checks.values(), default=math.nan)
 
 
 class ExportedModel(Protocol):
@@ -109,3 +117,20 @@ class Exporter(Buildable, ABC):
             ModelFileError: missing, damaged or not written by this project.
             UsageError: the device cannot be had.
         """
+
+    def describe(self, path: Path) -> Mapping[str, Any]:
+        """What a file says about itself, in values that JSON can hold; for `colddiff info`.
+
+        Raises:
+            ModelFileError: missing, damaged or not written by this project.
+        """
+        model = self.open(path, device="cpu")
+        return {
+            "image_shape": list(model.image_shape),
+            "num_steps": model.num_steps,
+            "recipe": model.recipe.model_dump(mode="json", exclude_none=True),
+        }
+
+    def findings(self) -> Iterable[Finding]:
+        """Look at what the format needs in this installation; for `colddiff doctor`."""
+        return ()

@@ -19,14 +19,19 @@ from torch import Tensor
 
 from colddiff_core.component import ComponentConfig
 from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import ModelFolderError, RecipeError, UsageError
+from colddiff_core.errors import ModelFolderError, UsageError
 from colddiff_core.files import write_atomically
-from colddiff_core.recipe import ComponentTable, Recipe, build_table, read_toml
+from colddiff_core.model_facts import (
+    PROVENANCE,
+    RECIPE,
+    WEIGHTS,
+    load_model_recipe,
+    load_provenance,
+)
+from colddiff_core.recipe import ComponentTable, Recipe, build_table
 
 if TYPE_CHECKING:
     from colddiff_core.process import ColdDiffusion
-
-RECIPE, WEIGHTS, PROVENANCE = "recipe.toml", "model.safetensors", "provenance.json"
 
 
 def save_model(
@@ -83,6 +88,7 @@ def load_model(folder: Path | str) -> "ColdDiffusion":
         raise ModelFolderError(f"{path}: damaged: {error}") from error
     _check_state(_learnt(process), weights, path)
     process.recipe = recipe
+    process.provenance = load_provenance(folder)
     process.load_state_dict(weights, strict=False)  # tables of D are computed, not stored
     return process.eval()
 
@@ -106,24 +112,6 @@ def build_process(recipe: Recipe, image_shape: ImageShape) -> "ColdDiffusion":
         if table is not None
     }
     return ColdDiffusion(sampler=build_table("sampler", recipe.sampler), **parts)
-
-
-def load_model_recipe(folder: Path) -> Recipe:
-    """Read the recipe of a model folder.
-
-    Raises:
-        ModelFolderError: it is not a model folder, or its recipe is damaged.
-    """
-    if not folder.is_dir():
-        what = "is a file, expected a model folder" if folder.exists() else "no such folder"
-        raise ModelFolderError(f"{folder}: {what}")
-    path = folder / RECIPE
-    if not path.is_file():
-        raise ModelFolderError(f"{folder}: not a model folder, it has no {RECIPE}")
-    try:
-        return Recipe.from_table(read_toml(path), where=str(path))
-    except RecipeError as error:
-        raise ModelFolderError(str(error)) from error
 
 
 def resolved_recipe(process: "ColdDiffusion") -> Recipe:

@@ -72,6 +72,8 @@ class ColdDiffusion(nn.Module):
         self.prior = prior
         self.recipe: Recipe | None = None
         """What it was trained with, if it was trained or loaded; for model folders and files."""
+        self.provenance: Mapping[str, Any] = {}
+        """Where it comes from, as its model folder says, if it was loaded from one."""
 
     @property
     def num_steps(self) -> int:

@@ -1,27 +1,30 @@
 """`colddiff export`: a model folder in one file that runs anywhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from colddiff_cli.options import Model
+from colddiff_cli.options import Model, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.exporter import ExportReport
+    from colddiff_core.exporter import Exporter, ExportReport
     from colddiff_core.recipe import Recipe
+
+_IMAGES = 64  # held-out pictures to check on, and to calibrate with
 
 
 def export(
     model: Model,
     format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="The file format.")
+        str,
+        typer.Option("--format", metavar="FORMAT", help="The format, see `colddiff plugins list`."),
     ] = "onnx",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The file.", show_default="MODEL.onnx"),
+        typer.Option("-o", "--output", metavar="PATH", help="The file.", show_default="MODEL.onnx"),
     ] = None,
     sampler: Annotated[
         str | None,
@@ -31,35 +34,124 @@ def export(
             show_default="the model's own",
         ),
     ] = None,
+    graph: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="sampler (the whole loop), step (one step of it) or restorer (the network).",
+            show_default="sampler",
+        ),
+    ] = None,
+    trajectory: Annotated[
+        bool, typer.Option("--trajectory", help="Let the file also give every state of the loop.")
+    ] = False,
+    static_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Fix the number of steps, for runtimes that need to know it.",
+            show_default="any",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of the network: fp32, fp16 or int8.", show_default="fp32"
+        ),
+    ] = None,
     opset: Annotated[
         int | None,
-        typer.Option(metavar="N", help="ONNX operator set.", show_default="the format's own"),
+        typer.Option(metavar="N", help="ONNX operator set, 18 to 21.", show_default="20"),
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Largest difference from torch.", show_default="by precision"
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Run the file and compare it with torch.")
+    ] = True,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="Clean pictures to check on and to calibrate int8 with; may be repeated.",
+            show_default="held-out pictures of the data set",
+        ),
+    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Export a model with its whole sampling loop, and check the file against torch.
 
-    If ONNX Runtime and torch disagree, no file is left. The file runs without this project;
-    `colddiff restore FILE` runs it without torch.
+    If the file and torch disagree, no file is left. The file runs without this project;
+    `colddiff restore FILE` runs it without torch. What else a format can be told is
+    `--set KEY=VALUE`; `colddiff plugins info FORMAT` lists it.
 
     Example: `colddiff export digits --format onnx -o digits.onnx`
     """
     from colddiff_cli.console import err
-    from colddiff_core.errors import UsageError
     from colddiff_core.model_folder import resolved_recipe
     from colddiff_core.process import ColdDiffusion
+    from colddiff_core.recipe import parse_assignment
     from colddiff_core.registry import build
 
-    exporter = build("exporter", format_, **({} if opset is None else {"opset": opset}))
-    target = output or model.parent / (model.resolve().name + exporter.suffix)
-    if target.suffix != exporter.suffix:
-        raise UsageError(f"-o {target}: expected a name that ends in {exporter.suffix}")
+    # What is not said is the format's own affair; one that does not know an option refuses it
+    said: dict[str, Any] = {
+        "graph": graph,
+        "trajectory": trajectory or None,
+        "static_steps": static_steps,
+        "precision": precision,
+        "opset": opset,
+        "tolerance": tolerance,
+        "verify": None if verify else False,
+    }
+    params = {name: value for name, value in said.items() if value is not None}
+    params |= map(parse_assignment, settings or [])
+    exporter = build("exporter", format_, **params)
+    target = _target(output, model, exporter, format_)
     process = ColdDiffusion.load(model)
     recipe = resolved_recipe(process)
     if sampler is not None:
         process.sampler = build("sampler", sampler)
+    clean = read_images(images, process.degradation.image_shape) if images else None
+    if clean is None:
+        clean = held_out_images(recipe, _IMAGES)
     with err.status("exporting and checking"):
-        report = exporter.export(process, target, images=held_out_images(recipe))
+        report = exporter.export(process, target, images=clean)
     show(report)
+
+
+def _target(output: Path | None, model: Path, exporter: "Exporter", format_: str) -> Path:
+    from colddiff_core.errors import UsageError
+
+    if exporter.suffix:
+        target = output or model.parent / (model.resolve().name + exporter.suffix)
+        if target.suffix != exporter.suffix:
+            raise UsageError(f"-o {target}: expected a name that ends in {exporter.suffix}")
+        return target
+    target = output or model.parent / f"{model.resolve().name}-{format_.partition('@')[0]}"
+    if target.exists() and target.resolve() == model.resolve():
+        raise UsageError(f"-o {target}: is the model itself; name another folder")
+    return target
+
+
+def read_images(paths: list[Path], shape: tuple[int, int, int]) -> "Tensor":
+    """Pictures of any size, cropped and resized to (N, C, H, W) in [-1, 1].
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    import torch
+
+    from colddiff_core.errors import ImageError
+    from colddiff_core.images import fit, read_image, to_batch
+
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise ImageError(f"--images: the model restores {channels} channels, pictures have 1 or 3")
+    pictures = [fit(read_image(path, 1 if channels == 1 else 3), height, width) for path in paths]
+    return torch.from_numpy(to_batch(pictures))
 
 
 def held_out_images(recipe: "Recipe", count: int = 8) -> "Tensor | None":
@@ -83,16 +175,27 @@ def show(report: "ExportReport") -> None:
     """Print what was written and how well it agrees with torch."""
     from rich.table import Table
 
-    from colddiff_cli.console import out
+    from colddiff_cli.console import err, out
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Checked against torch")
-    table.add_column("Largest difference", justify="right")
-    for case, error in report.checks.items():
-        table.add_row(case, f"{error:.1e}")
-    out.print(table)
+    if report.checks:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("Checked against torch")
+        for title in ("Largest difference", "Mean", "torch ms", "file ms"):
+            table.add_column(title, justify="right")
+        for case, error in report.checks.items():
+            mean, times = report.mean_errors.get(case), report.milliseconds.get(case)
+            table.add_row(
+                case,
+                f"{error:.1e}",
+                "" if mean is None else f"{mean:.1e}",
+                *(("", "") if times is None else (f"{value:.1f}" for value in times)),
+            )
+        out.print(table)
+    else:
+        err.print("colddiff: not checked against torch, as asked")
+    ratio = "" if report.snr is None else f", signal to noise {report.snr:.1f} dB"
     out.print(
         f"{report.path}  {report.size / 1e6:.1f} MB, {report.nodes} nodes, "
-        f"tolerance {report.tolerance:.0e}",
+        f"tolerance {report.tolerance:.0e}{ratio}",
         markup=False,
     )

@@ -48,7 +48,7 @@ def generate(
         raise UsageError(f"-o {output}: expected a folder, this is a file")
 
     from colddiff_cli.console import out, progress
-    from colddiff_cli.models import open_model
+    from colddiff_cli.models import open_model, tell_device
     from colddiff_core.images import from_batch, tile, write_image
 
     opened = open_model(model, device=device, sampler=sampler)
@@ -56,6 +56,8 @@ def generate(
     if levels[0] != opened.num_steps:
         raise UsageError(f"--timesteps: generation starts at T = {opened.num_steps}")
     prior = opened.prior
+    if device == "auto":
+        tell_device(opened)
 
     import torch
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli import degrade, demo, evaluate, export, generate, plugins, recipes, restore, train
+from colddiff_cli import (
+    degrade,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    info,
+    plugins,
+    recipes,
+    restore,
+    train,
+)
 from colddiff_cli.plugin_commands import PluginGroup
 from colddiff_core.errors import ColdDiffError
 from colddiff_core.switches import ONLY
@@ -61,6 +73,8 @@ app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 app.command()(degrade.degrade)
 app.command()(export.export)
+app.command()(info.info)
+app.command()(doctor.doctor)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")
 

@@ -31,13 +31,16 @@ class FolderModel:
         from colddiff_core.process import ColdDiffusion
         from colddiff_core.registry import build
 
-        process = ColdDiffusion.load(folder).to(torch_device(device))
+        self.device = torch_device(device)
+        self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
+        process = ColdDiffusion.load(folder).to(self.device)
         self.recipe: Recipe = resolved_recipe(process)
         if sampler is not None:
             process.sampler = build("sampler", sampler)
         self._process = process
         self.image_shape = process.degradation.image_shape
         self.num_steps = process.num_steps
+        self.locality = process.degradation.locality
 
     @property
     def prior(self) -> "Prior":
@@ -81,6 +84,30 @@ def open_model(path: Path, *, device: str = "auto", sampler: str | None = None) 
     if sampler is not None:
         raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
     return exporter.open(path, device=device)
+
+
+def tell_device(model: ExportedModel) -> None:
+    """Say on stderr what `auto` took."""
+    from colddiff_cli.console import err
+
+    device, note = getattr(model, "device", ""), getattr(model, "note", "")
+    if device:
+        err.print(f"colddiff: computing on {device}{note and f' ({note})'}", markup=False)
+
+
+def describe_model(path: Path) -> dict[str, Any]:
+    """What a model folder or an exported file says about itself; no torch is imported.
+
+    Raises:
+        UsageError: missing, damaged or of an unknown format.
+    """
+    from colddiff_core.model_facts import describe_folder, is_model_folder
+
+    if is_model_folder(path):
+        return describe_folder(path)
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file or folder")
+    return dict(exporter_of(path).describe(path))
 
 
 def exporter_of(path: Path) -> Exporter:

@@ -1,14 +1,14 @@
 """`colddiff restore`: restore pictures with a model folder or an exported file."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_levels
 
 if TYPE_CHECKING:
-    from colddiff_core.degradation import Degradation
     from colddiff_core.exporter import ExportedModel
     from colddiff_core.images import Pixels
 
@@ -34,11 +34,26 @@ def restore(
     resize: Annotated[
         bool, typer.Option("--resize", help="Resize and crop pictures to the model's size.")
     ] = False,
+    tile: Annotated[
+        bool,
+        typer.Option(
+            "--tile", help="Restore pictures of any size in overlapping tiles of the model's size."
+        ),
+    ] = False,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Pixels that neighbouring tiles share.",
+            show_default="by how far the degradation reaches",
+        ),
+    ] = None,
     sampler: SamplerName = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
     batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Pictures restored together.")
+        int, typer.Option(metavar="N", min=1, help="Pictures, or tiles, restored together.")
     ] = 16,
     seed: Seed = 0,
     device: Device = "auto",
@@ -48,49 +63,33 @@ def restore(
     Example: `colddiff restore digits blurred/*.png -o restored`
     """
     from colddiff_cli.console import out, progress
-    from colddiff_cli.models import open_model
-    from colddiff_core.images import from_batch, tile, to_batch, write_image
+    from colddiff_cli.models import open_model, tell_device
+    from colddiff_cli.restoring import Restoring
+    from colddiff_core.errors import UsageError
+    from colddiff_core.images import write_image
 
+    if tile and resize:
+        raise UsageError("--tile and --resize: give one of them")
+    if overlap is not None and not tile:
+        raise UsageError("--overlap: is for --tile")
     targets = _targets(images, output)
     opened = open_model(model, device=device, sampler=sampler)
     levels = chosen_levels(opened.num_steps, steps, timesteps)
-    pictures = [_read(path, opened, resize) for path in images]
-    degrade = _Simulation(opened, levels[0], seed) if simulate else None
+    for path in images:
+        _read(path, opened, resize, tile)  # all are looked at before any is written
+    if device == "auto":
+        tell_device(opened)
+    restoring = Restoring(opened, levels, batch_size, seed if simulate else None)
+    if tile:
+        pieces = restoring.tiled(overlap)
     with progress() as display:
-        task = display.add_task("restoring", total=len(pictures), note="")
-        for start in range(0, len(pictures), batch_size):
-            batch = to_batch(pictures[start : start + batch_size])
-            x_t, context = degrade(batch) if degrade else (batch, None)
-            restored = from_batch(opened.restore(x_t, levels, context))
-            rows = zip(from_batch(batch), from_batch(x_t), restored, strict=True)
-            for target, row in zip(targets[start : start + batch_size], rows, strict=True):
-                write_image(target, tile([row]) if simulate else row[2])
-                out.print(str(target), markup=False)
-            display.advance(task, len(batch))
-
-
-class _Simulation:
-    """Degrade clean batches with the model's own operator."""
-
-    def __init__(self, model: "ExportedModel", level: int, seed: int) -> None:
-        import torch
-
-        from colddiff_core.recipe import build_table
-
-        self._degradation: Degradation = build_table(
-            "degradation", model.recipe.degradation, image_shape=model.image_shape
-        )
-        self._level = level
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, x0: Any) -> tuple[Any, dict[str, Any]]:
-        import torch
-
-        clean = torch.from_numpy(x0)
-        context = self._degradation.sample_context(clean, self._generator)
-        levels = torch.full((len(clean),), self._level)
-        x_t = self._degradation(clean, levels, context)
-        return x_t.numpy(), {name: value.numpy() for name, value in context.items()}
+        task = display.add_task("restoring", total=len(images), note="")
+        read = (_read(path, opened, resize, tile) for path in images)
+        results: Iterator[Pixels] = map(pieces, read) if tile else restoring.batched(read)
+        for target, result in zip(targets, results, strict=True):
+            write_image(target, result)
+            out.print(str(target), markup=False)
+            display.advance(task)
 
 
 def _targets(images: list[Path], folder: Path) -> list[Path]:
@@ -109,7 +108,7 @@ def _targets(images: list[Path], folder: Path) -> list[Path]:
     return list(targets)
 
 
-def _read(path: Path, model: "ExportedModel", resize: bool) -> "Pixels":
+def _read(path: Path, model: "ExportedModel", resize: bool, tile: bool) -> "Pixels":
     from colddiff_core.errors import ImageError
     from colddiff_core.images import fit, read_image
 
@@ -123,9 +122,9 @@ def _read(path: Path, model: "ExportedModel", resize: bool) -> "Pixels":
         )
     if resize:
         return fit(pixels, height, width)
-    if pixels.shape[:2] != (height, width):
+    if not tile and pixels.shape[:2] != (height, width):
         raise ImageError(
             f"{path}: is {pixels.shape[0]}x{pixels.shape[1]} (height x width), the model restores "
-            f"{height}x{width}; --resize brings it to that size"
+            f"{height}x{width}; --resize brings it to that size, --tile takes it as it is"
         )
     return pixels

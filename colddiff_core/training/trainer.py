@@ -15,7 +15,8 @@ from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.events import emit
 from colddiff_core.images import from_batch, tile, write_image
-from colddiff_core.model_folder import RECIPE, build_process, save_model
+from colddiff_core.model_facts import RECIPE
+from colddiff_core.model_folder import build_process, save_model
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.recipe import Recipe, TrainTable, build_table
 from colddiff_core.training.ema import Ema

@@ -1,16 +1,17 @@
-"""The ONNX format: the whole sampler in one file, checked against torch when it is written.
+"""The ONNX format: one verified, self-describing file.
 
 Light to import: torch and onnx are needed to export, onnxruntime and numpy alone to run.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from colddiff_core.errors import ParameterError
 from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.health import Finding
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
     from torch import Tensor
 
     from colddiff_core.process import ColdDiffusion
@@ -18,44 +19,85 @@ if TYPE_CHECKING:
 OPSETS = range(18, 22)
 """ONNX operator sets that the tests export and run."""
 
+TOLERANCES = {"fp32": 1e-4}
+"""The largest accepted absolute difference from torch in one step, on [-1, 1], by precision."""
+
 
 class OnnxExporter(Exporter):
-    """Write the step as the body of an ONNX Loop; see `colddiff_exporters.loop`.
+    """Write the step as the body of an ONNX Loop; see `colddiff_exporters.graph`.
 
     Args:
-        opset: version of the ONNX operator set.
-        tolerance: largest absolute difference from torch that is accepted, on [-1, 1].
+        opset: version of the ONNX operator set, 18 to 21.
+        graph: the whole sampling loop, one step of it, or the restorer alone.
+        trajectory: also give every state of the loop and the estimate of the first step; from a
+            step graph, the estimate of the clean image.
+        static_steps: take this number of steps and no other, for runtimes that need to know it.
+        tolerance: largest absolute difference from torch that is accepted, on [-1, 1]; by
+            precision unless given.
+        verify: run the file and compare it with torch; without, nothing vouches for it.
 
     Raises:
-        ParameterError: an operator set that is not tested, or a tolerance that is not positive.
+        ParameterError: an operator set that is not tested, a tolerance that is not positive, or
+            options that exclude each other.
     """
 
     suffix: ClassVar[str] = ".onnx"
 
-    def __init__(self, *, opset: int = 20, tolerance: float = 1e-4) -> None:
+    def __init__(
+        self,
+        *,
+        opset: int = 20,
+        graph: Literal["sampler", "step", "restorer"] = "sampler",
+        trajectory: bool = False,
+        static_steps: int | None = None,
+        tolerance: float | None = None,
+        verify: bool = True,
+    ) -> None:
         if opset not in OPSETS:
             raise ParameterError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}")
-        if not tolerance > 0:
+        if tolerance is not None and not tolerance > 0:
             raise ParameterError(f"tolerance: expected a positive number, got {tolerance}")
+        if static_steps is not None and graph != "sampler":
+            raise ParameterError(f"static_steps: a {graph} graph has no loop")
+        if trajectory and graph == "restorer":
+            raise ParameterError("trajectory: a restorer graph has none")
         self.opset = opset
-        self.tolerance = tolerance
+        self.graph = graph
+        self.trajectory = trajectory
+        self.static_steps = static_steps
+        self.tolerance = TOLERANCES["fp32"] if tolerance is None else tolerance
+        self.verify = verify
 
     def export(
         self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
-        """Write and check a file; see `Exporter.export`."""
-        from colddiff_core.files import atomic_path
-        from colddiff_exporters.loop import sampler_model
-        from colddiff_exporters.metadata import describe
-        from colddiff_exporters.verify import compare_with_torch
+        """Write and check a file; see `Exporter.export`.
 
-        model = sampler_model(process, self.opset)
-        describe(model, process)
+        Raises:
+            ExportError: see `Exporter.export`.
+            ParameterError: `static_steps` is more than the model has.
+        """
+        from colddiff_core.files import atomic_path
+        from colddiff_exporters.gate.digest import sealed
+        from colddiff_exporters.graph.loop import LoopForm
+        from colddiff_exporters.write import check_readable, onnx_file, verified
+
+        form = LoopForm(trajectory=self.trajectory, static_steps=self.static_steps)
+        content, nodes = onnx_file(process, self.opset, self.graph, form)
         with atomic_path(path) as part:
-            part.write_bytes(model.SerializeToString())
-            checks = compare_with_torch(part, process, images, self.tolerance)
+            part.write_bytes(sealed(content))
+            check_readable(part)
+            agreement = verified(part, process, images, self.tolerance) if self.verify else None
             size = part.stat().st_size
-        return ExportReport(path, size, _count_nodes(model.graph), checks, self.tolerance)
+        return ExportReport(
+            path,
+            size,
+            nodes,
+            agreement.checks if agreement else {},
+            self.tolerance,
+            agreement.mean_errors if agreement else {},
+            agreement.milliseconds if agreement else {},
+        )
 
     def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
         """Open a file; see `Exporter.open`."""
@@ -63,7 +105,14 @@ class OnnxExporter(Exporter):
 
         return OnnxSampler(path, device=device)
 
+    def describe(self, path: Path) -> Mapping[str, Any]:
+        """What the file says about itself; see `Exporter.describe`."""
+        from colddiff_exporters.checked_file import read_file
 
-def _count_nodes(graph: "GraphProto") -> int:
-    inner = (a.g for node in graph.node for a in node.attribute if a.HasField("g"))
-    return len(graph.node) + sum(map(_count_nodes, inner))
+        return read_file(path).describe()
+
+    def findings(self) -> Iterable[Finding]:
+        """What is installed to run files with; see `Exporter.findings`."""
+        from colddiff_exporters.health import onnx_findings
+
+        return onnx_findings()

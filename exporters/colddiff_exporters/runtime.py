@@ -1,80 +1,64 @@
-"""Run an exported sampler with onnxruntime and numpy alone."""
+"""Run an exported file with onnxruntime and numpy alone."""
 
-import ctypes
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
-from functools import cache, cached_property
-from io import StringIO
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from colddiff_core import timesteps as schedules
-from colddiff_core.errors import ModelFileError, UsageError
-from colddiff_exporters import metadata
+from colddiff_core.errors import UsageError
+from colddiff_core.locality import Locality
+from colddiff_exporters.checked_file import read_file
+from colddiff_exporters.gate.signature import CONTEXT_TYPES
+from colddiff_exporters.session import check_seconds, open_session, time_limit
+from colddiff_exporters.step_loop import StepLoop
 
 if TYPE_CHECKING:
     from colddiff_core.prior import Prior
     from colddiff_core.recipe import Recipe
 
-_PROVIDERS: Mapping[str, list[Any]] = {
-    "cpu": ["CPUExecutionProvider"],
-    # TF32 keeps 10 bits of the mantissa, too few for the transforms of the degradations
-    "cuda": [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"],
-}
-
-_NO_CUDA = (
-    "device cuda: ONNX Runtime does not start its CUDA provider here (it needs onnxruntime-gpu, "
-    "an NVIDIA driver, and CUDA and cuDNN of its version); use device cpu or auto"
-)
+Images = NDArray[np.float32]
+OnStep = Callable[[int, int], None]
+"""Called after each step with how many are done, and of how many."""
 
 
 class OnnxSampler:
     """A sampler from an ONNX file.
 
+    A file of the kind `sampler` runs its whole loop in one call; one of the kind `step` is called
+    for each step, which shows progress; one of the kind `restorer` takes a single step to 0.
+
     Args:
         path: a file that `colddiff export` wrote.
-        device: `"cpu"`, `"cuda"`, or `"auto"` for CUDA where it really starts.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"tensorrt"`, or `"auto"` for CUDA where it starts.
 
     Raises:
-        ModelFileError: missing, damaged or not exported by colddiff.
+        ModelFileError: missing, damaged, hostile or not exported by colddiff.
         UsageError: unknown device, or one that ONNX Runtime does not start.
     """
 
     def __init__(self, path: Path | str, *, device: str = "auto") -> None:
-        path = Path(path)
-        if not path.is_file():
-            raise ModelFileError(f"{path}: no such file")
-        if device not in ("auto", *_PROVIDERS):
-            raise UsageError(f"device: expected auto, {', '.join(_PROVIDERS)}; got {device!r}")
-        wanted = ("cuda" if _prepare_cuda() else "cpu") if device == "auto" else device
-        if device == "cuda" and not _prepare_cuda():
-            raise UsageError(_NO_CUDA)
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is raised; a missing GPU is checked below
-        try:
-            self._session = ort.InferenceSession(path, options, providers=_PROVIDERS[wanted])
-        except Exception as error:  # onnxruntime raises a class of its own for each status
-            raise ModelFileError(f"{path}: not a usable ONNX file: {_first_line(error)}") from error
-        self.provider: str = self._session.get_providers()[0]
-        if device == "cuda" and self.provider != "CUDAExecutionProvider":
-            raise UsageError(_NO_CUDA)
-        properties = self._session.get_modelmeta().custom_metadata_map
-        self._metadata = metadata.parse(properties, path)
-        inputs = {item.name: item for item in self._session.get_inputs()}
-        images, levels = inputs.pop("x_t", None), inputs.pop("timesteps", None)
-        outputs = [item.name for item in self._session.get_outputs()]
-        if images is None or levels is None or "x0" not in outputs:
-            raise ModelFileError(f"{path}: has no x_t and timesteps to put in and x0 to take out")
-        if tuple(images.shape[1:]) != self.image_shape:
-            raise ModelFileError(
-                f"{path}: its metadata says images of {self.image_shape}, it takes {images.shape}"
-            )
-        self._context = tuple(inputs)
+        file = read_file(Path(path))
+        self._metadata = file.metadata
+        self._context = file.context
+        self.outputs = tuple(item.name for item in file.model.graph.outputs)
+        (self._levels_rank,) = (
+            len(item.shape) for item in file.model.graph.inputs if item.name in ("timesteps", "t")
+        )
+        self._session = open_session(file.content, str(path), device)
+        self.provider: str = self._session.provider
+        self.device: str = self._session.device
+        self.note: str = self._session.note
+
+    @property
+    def graph(self) -> str:
+        """The kind of graph: `sampler`, `step` or `restorer`."""
+        return self._metadata.graph
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -84,7 +68,17 @@ class OnnxSampler:
     @property
     def num_steps(self) -> int:
         """T."""
-        return self._metadata.timesteps[0]
+        return self._metadata.num_steps
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far the degradation reaches, if larger images can be restored in tiles."""
+        return self._metadata.locality
+
+    @property
+    def static_steps(self) -> int | None:
+        """The only number of steps it takes; None for any."""
+        return self._metadata.static_steps
 
     @cached_property
     def recipe(self) -> "Recipe":
@@ -98,62 +92,217 @@ class OnnxSampler:
 
     def restore(
         self,
-        x_t: NDArray[np.float32],
+        x_t: Images,
         timesteps: Iterable[int] | None = None,
         context: Mapping[str, NDArray[Any]] | None = None,
-    ) -> NDArray[np.float32]:
+        *,
+        on_step: OnStep | None = None,
+        seconds: float | None = None,
+    ) -> Images:
         """Run the sampling loop.
 
         Args:
             x_t: (B, C, H, W) float32 images at level `timesteps[0]`, in [-1, 1].
             timesteps: levels, strictly decreasing to 0; all from T when None.
             context: one array per context tensor of the degradation.
+            on_step: shows progress; needs a file of the kind `step`.
+            seconds: the most that it may take.
 
         Returns:
             The restored images, (B, C, H, W) float32, not clamped.
 
         Raises:
             UsageError: shape, timesteps or context do not fit.
+            TimeLimitError: it took longer than `seconds`.
         """
+        levels = self._checked_levels(timesteps)
+        self._check_images(x_t)
+        if on_step is not None and self.graph != "step":
+            raise UsageError(
+                "on_step: this file runs its loop in one call; export it with --graph step"
+            )
+        return self.run(x_t, levels, context or {}, on_step, seconds)
+
+    def stream(
+        self,
+        images: Iterable[Images],
+        timesteps: Iterable[int] | None = None,
+        *,
+        batch_size: int = 16,
+        seconds: float | None = None,
+    ) -> Iterator[Images]:
+        """Restore any number of images, holding one batch at a time.
+
+        Args:
+            images: (C, H, W) float32 images at level `timesteps[0]`, in [-1, 1].
+            timesteps: levels, strictly decreasing to 0; all from T when None.
+            batch_size: images restored together.
+            seconds: the most that one batch may take.
+
+        Yields:
+            The restored images, (C, H, W), in order.
+
+        Raises:
+            UsageError: shape or timesteps do not fit, or the model takes context.
+            TimeLimitError: a batch took longer than `seconds`.
+        """
+        levels = self._checked_levels(timesteps)
+        coming = iter(images)
+        while batch := list(itertools.islice(coming, batch_size)):
+            yield from self.restore(np.stack(batch), levels, seconds=seconds)
+
+    def generate(
+        self,
+        n: int,
+        timesteps: Iterable[int] | None = None,
+        *,
+        seed: int = 0,
+        batch_size: int = 16,
+        seconds: float | None = None,
+    ) -> Images:
+        """Restore `n` images that the prior of the file draws; the drawing takes torch.
+
+        Args:
+            n: how many.
+            timesteps: levels, strictly decreasing from T to 0; all when None.
+            seed: of the draws; the images do not depend on `batch_size`.
+            batch_size: images restored together.
+            seconds: the most that one batch may take.
+
+        Returns:
+            (n, C, H, W).
+
+        Raises:
+            UsageError: there is no prior, or torch is not installed.
+            TimeLimitError: a batch took longer than `seconds`.
+        """
+        prior = self.prior
+
+        import torch
+
+        draws, batches = torch.Generator().manual_seed(seed), []
+        levels = self._checked_levels(timesteps)
+        if levels[0] != self.num_steps:
+            raise UsageError(f"timesteps: generation starts at T = {self.num_steps}")
+        for start in range(0, n, batch_size):
+            x_t, drawn = prior.sample(min(batch_size, n - start), draws)
+            context = {name: value.numpy() for name, value in drawn.items()}
+            batches.append(self.restore(x_t.numpy(), levels, context, seconds=seconds))
+        return np.concatenate(batches) if batches else np.empty((0, *self.image_shape), np.float32)
+
+    def trajectory(
+        self,
+        x_t: Images,
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Images:
+        """All states of `restore`, the start included: (len(timesteps), B, C, H, W).
+
+        Raises:
+            UsageError: see `restore`, or the file was exported without its trajectory.
+            TimeLimitError: it took longer than `seconds`.
+        """
+        levels = self._checked_levels(timesteps)
+        self._check_images(x_t)
+        if self.graph == "step":
+            states = [np.asarray(x_t, dtype=np.float32)]
+            for pair in itertools.pairwise(levels):
+                states.append(self.run(states[-1], pair, context or {}, None, seconds))
+            return np.stack(states)
+        if "trajectory" not in self.outputs:
+            raise UsageError("trajectory: the file has none; export it with --trajectory")
+        feed = self._feed(x_t, levels, context or {})
+        with time_limit(seconds) as options:
+            (found,) = self._session.ort.run(["trajectory"], feed, options)
+        return np.asarray(found)
+
+    def direct(
+        self,
+        x_t: Images,
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Images:
+        """The restorer's estimate from the first step of a file with a trajectory, R(x_t, t).
+
+        Raises:
+            UsageError: see `trajectory`.
+        """
+        levels = self._checked_levels(timesteps)
+        self._check_images(x_t)
+        if "x0_direct" not in self.outputs:
+            raise UsageError("x0_direct: the file has none; export it with --trajectory")
+        with time_limit(None) as options:
+            feed = self._feed(x_t, levels, context or {})
+            (found,) = self._session.ort.run(["x0_direct"], feed, options)
+        return np.asarray(found)
+
+    def run(
+        self,
+        x_t: Images,
+        levels: Sequence[int],
+        context: Mapping[str, NDArray[Any]],
+        on_step: OnStep | None = None,
+        seconds: float | None = None,
+    ) -> Images:
+        """Run the loop over any levels, a part of a schedule for example; see `restore`."""
+        if self.graph == "step":
+            check_seconds(seconds)
+            loop = StepLoop(self._session, self._extra(context, len(x_t)))
+            deadline = None if seconds is None else time.monotonic() + seconds
+            return loop.run(_contiguous(x_t), levels, on_step, deadline)
+        feed = self._feed(x_t, levels, context)
+        with time_limit(seconds) as options:
+            (x0,) = self._session.ort.run(["x0"], feed, options)
+        return np.asarray(x0)
+
+    def _feed(
+        self, x_t: Images, levels: Sequence[int], context: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        feed = {"x_t": _contiguous(x_t), **self._extra(context, len(x_t))}
+        schedule = np.array(levels, dtype=np.int64)
+        if self.graph == "restorer":
+            feed["t"] = np.full(len(x_t), levels[0], dtype=np.int64)
+        elif self._levels_rank == 2:
+            feed["timesteps"] = np.tile(schedule, (len(x_t), 1))
+        else:
+            feed["timesteps"] = schedule
+        return feed
+
+    def _extra(self, context: Mapping[str, NDArray[Any]], batch: int) -> dict[str, NDArray[Any]]:
+        arrays = {}
+        for item in self._context:
+            if item.name not in context:
+                raise UsageError(f"context: {item.name!r} is missing")
+            array, wanted = np.asarray(context[item.name]), CONTEXT_TYPES[item.element]
+            if array.shape != (batch, *item.shape[1:]) or array.dtype.name != wanted:
+                raise UsageError(
+                    f"context {item.name!r}: expected {wanted} {(batch, *item.shape[1:])}, "
+                    f"got {array.dtype} {array.shape}"
+                )
+            arrays[item.name] = np.ascontiguousarray(array)
+        return arrays
+
+    def _checked_levels(self, timesteps: Iterable[int] | None) -> tuple[int, ...]:
+        if timesteps is None:
+            timesteps = (self.num_steps, 0) if self.graph == "restorer" else self._metadata.schedule
+        levels = schedules.checked(timesteps, self.num_steps)
+        steps, only = len(levels) - 1, self._metadata.static_steps
+        if self.graph == "restorer" and steps != 1:
+            raise UsageError(
+                "timesteps: this file is the restorer alone, which takes one step, e.g. "
+                f"{self.num_steps},0; export with --graph sampler for more"
+            )
+        if only not in (None, steps):
+            raise UsageError(f"timesteps: this file takes {only} steps, no other number")
+        return levels
+
+    def _check_images(self, x_t: Images) -> None:
         if x_t.ndim != 4 or x_t.shape[1:] != self.image_shape:
             expected = ", ".join(map(str, self.image_shape))
             raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
-        levels = self._metadata.timesteps if timesteps is None else timesteps
-        return self.run(x_t, schedules.checked(levels, self.num_steps), context or {})
-
-    def run(
-        self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.float32]:
-        """Run the loop over any levels, a part of a schedule for example; see `restore`."""
-        feed = {
-            "x_t": np.ascontiguousarray(x_t, dtype=np.float32),
-            "timesteps": np.array(levels, dtype=np.int64),
-        }
-        for name in self._context:
-            if name not in context:
-                raise UsageError(f"context: {name!r} is missing")
-            feed[name] = np.ascontiguousarray(context[name])
-        try:
-            (x0,) = self._session.run(["x0"], feed)
-        except Exception as error:  # onnxruntime raises a class of its own for each status
-            raise ModelFileError(f"the file failed while it ran: {_first_line(error)}") from error
-        return np.asarray(x0)
 
 
-@cache
-def _prepare_cuda() -> bool:
-    """Load CUDA's libraries if onnxruntime can use them and there is a driver."""
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        return False
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    ort.set_default_logger_severity(4)  # a provider that does not start logs, and CPU takes over
-    with redirect_stdout(StringIO()):  # preload_dlls prints what it does not find
-        ort.preload_dlls()
-    return True
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _contiguous(x: Images) -> Images:
+    return np.ascontiguousarray(x, dtype=np.float32)

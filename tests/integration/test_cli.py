@@ -1,14 +1,13 @@
 """The command line as a person uses it, in a process of its own."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import colddiff, modules_after, run_in_process, succeed
 from PIL import Image
 
 from colddiff_cli import demo
@@ -20,42 +19,8 @@ from colddiff_exporters.runtime import OnnxSampler
 HEAVY = {"torch", "numpy", "onnx", "onnxruntime", "PIL", "safetensors"}
 
 
-def colddiff(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "colddiff_cli", *map(str, args)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "CUDA_VISIBLE_DEVICES": ""},
-        timeout=300,
-        check=False,
-    )
-
-
-def succeed(*args: object, cwd: Path | None = None) -> str:
-    done = colddiff(*args, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def pixels(path: Path) -> np.ndarray:
     return read_image(path)[:, :, 0].astype(int)
-
-
-def modules_after(code: str, cwd: Path | None = None) -> set[str]:
-    probe = f"import sys\n{code}\nprint('|'.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=cwd
-    )
-    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split("|")}
-
-
-def run_in_process(*args: str) -> str:
-    return (
-        f"sys.argv = ['colddiff', *{list(args)!r}]\n"
-        "from colddiff_cli.main import main\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code, end.code"
-    )
 
 
 @pytest.mark.parametrize(
@@ -260,7 +225,19 @@ def test_a_failed_check_is_exit_code_1_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(
-    "command", ["", "demo", "train", "restore", "degrade", "export", "plugins", "plugins list"]
+    "command",
+    [
+        "",
+        "demo",
+        "train",
+        "restore",
+        "degrade",
+        "export",
+        "info",
+        "doctor",
+        "plugins",
+        "plugins list",
+    ],
 )
 def test_help_fits_into_80_columns(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

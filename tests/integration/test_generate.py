@@ -105,7 +105,8 @@ def test_separate_pictures_are_those_of_the_grid(
     models: Path, tmp_path: Path, colddiff: Callable[[str], tuple[int, str]]
 ) -> None:
     colddiff(f"generate {models}/model -n 2 -o {tmp_path}/grid.png")
-    code, said = colddiff(f"generate {models}/model -n 2 --separate -o {tmp_path}/out")
+    options = f"--separate --device cpu -o {tmp_path}/out"
+    code, said = colddiff(f"generate {models}/model -n 2 {options}")
     assert (code, said.split()) == (0, [f"{tmp_path}/out/0.png", f"{tmp_path}/out/1.png"])
     grid = read_image(tmp_path / "grid.png")
     assert np.array_equal(read_image(tmp_path / "out/1.png"), grid[:, 10:18])

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape
 from colddiff_core.errors import ParameterError
+from colddiff_core.locality import Locality
 
 
 class Desaturate(Degradation):
@@ -54,6 +55,11 @@ class Desaturate(Degradation):
             color[-1] = 0
         self.register_buffer("_color", color.float(), persistent=False)
         self._color: Tensor
+
+    @property
+    def locality(self) -> Locality:
+        """Each pixel by itself."""
+        return Locality(reach=0)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

@@ -16,6 +16,7 @@ which is x itself, bit for bit, at t = 0. Reflect means without repeating the ed
 numpy: such an image is one period of an even signal, whose Fourier basis is the DCT-I.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape
 from colddiff_core.errors import ParameterError
+from colddiff_core.locality import Locality
 
 _MAX_KERNEL = 4095  # pixels; a recipe may come from anybody
 
@@ -92,6 +94,13 @@ class GaussianBlur(Degradation):
         self._h_w: Tensor
         self._is_mean: Tensor
         self._final_mean = final_mean
+        j = torch.arange(taps.shape[1], dtype=taps.dtype)
+        self._reach = math.ceil(2 * math.sqrt((2 * taps * j**2).sum()))  # variances add up
+
+    @property
+    def locality(self) -> Locality | None:
+        """Twice the deviation of all blurs together; none where the mean of the image is taken."""
+        return None if self._final_mean else Locality(reach=self._reach)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape
 from colddiff_core.errors import ParameterError
+from colddiff_core.locality import Locality
 
 _FIRST_HALVING = {
     # torch's cubic (a = -0.75) half-way between the two middle pixels of four
@@ -60,6 +61,12 @@ class Pixelate(Degradation):
         self.register_buffer("_a_w", _halvings(width, num_steps, taps), persistent=False)
         self._a_h: Tensor
         self._a_w: Tensor
+
+    @property
+    def locality(self) -> Locality:
+        """The blocks; bicubic looks a pixel beyond them."""
+        block = 2**self.num_steps
+        return Locality(reach=block, grid=block)
 
     def forward(
         self,

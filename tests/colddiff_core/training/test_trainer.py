@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.images import read_image
-from colddiff_core.model_folder import load_model_recipe
+from colddiff_core.model_facts import load_model_recipe
 from colddiff_core.recipe import Recipe, TrainTable, load_recipe
 from colddiff_core.training import TrainingStep, train
 from colddiff_core.training.ema import Ema

@@ -1,0 +1,103 @@
+"""`colddiff doctor`: does this installation work, and on which devices?"""
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from colddiff_core.health import Finding
+
+_COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Look at torch, CUDA, ONNX Runtime and plugins; exit code 1 if something is broken."""
+    findings = list(_findings())
+    if as_json:
+        rows = [asdict(finding) for finding in findings]
+        typer.echo(json.dumps({"schema_version": 1, "findings": rows}, indent=2))
+    else:
+        _print(findings)
+    if any(finding.status == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings() -> Iterator[Finding]:
+    python = f"{platform.python_version()} in {sys.prefix}"
+    yield Finding("Python", "ok", python)
+    yield Finding("colddiff", "ok", version("colddiff"))
+    yield from _torch()
+    yield from _plugins()
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except ImportError:
+        mend = "pip install torch"
+        yield Finding("torch", "note", "not installed; exported files run without it", mend)
+        return
+    except Exception as error:  # a library of another version
+        yield Finding("torch", "problem", f"cannot be imported: {error}", "reinstall torch")
+        return
+    yield Finding("torch", "ok", torch.__version__)
+    if torch.version.cuda is None:
+        yield Finding("torch CUDA", "note", "this torch is built without CUDA: it uses the CPU")
+    elif not torch.cuda.is_available():
+        yield Finding(
+            "torch CUDA",
+            "note",
+            f"built for CUDA {torch.version.cuda}, but no GPU can be used",
+            "check the NVIDIA driver with nvidia-smi",
+        )
+    else:
+        for k in range(torch.cuda.device_count()):
+            free, total = (n / 2**30 for n in torch.cuda.mem_get_info(k))
+            name = torch.cuda.get_device_name(k)
+            text = f"cuda:{k} {name}, {free:.1f} of {total:.1f} GiB free, CUDA {torch.version.cuda}"
+            yield Finding("torch CUDA", "ok", text)
+
+
+def _plugins() -> Iterator[Finding]:
+    from colddiff_core.errors import PluginError
+    from colddiff_core.exporter import Exporter
+    from colddiff_core.registry import registry
+
+    found = registry()
+    for plugin in found.plugins:
+        if plugin.error:
+            yield Finding(
+                "plugin",
+                "problem",
+                f"{plugin.distribution} {plugin.version}: {plugin.error}",
+                f"pip install -U {plugin.distribution}, or uninstall it",
+            )
+    for item in found.components("exporter"):
+        try:
+            exporter: Exporter = found.build("exporter", item.identity)
+            yield from exporter.findings()
+        except PluginError as error:
+            yield Finding("plugin", "problem", str(error))
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from colddiff_cli.console import out
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for item in findings:
+        text = Text(f"{item.text}\n→ {item.mend}" if item.mend else item.text)
+        table.add_row(Text(item.status, style=_COLORS[item.status]), Text(item.topic), text)
+    out.print(table, soft_wrap=False)
