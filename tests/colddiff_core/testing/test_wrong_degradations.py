@@ -1,0 +1,465 @@
+"""Wrong operators, each caught by the check whose name says what is wrong."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import PlainSerializer
+from torch import Tensor, nn
+
+from colddiff_core import Context, Degradation, TensorSpec
+from colddiff_core.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.testing import check_component
+
+CASES: list[Any] = []
+
+
+def caught_by(check: str, message: str) -> Callable[[type], type]:
+    """Say which check refuses a class, and in which words."""
+
+    def note(cls: type) -> type:
+        CASES.append(pytest.param(cls, check, message, id=f"{cls.__name__}-{check}"))
+        return cls
+
+    return note
+
+
+class Fade(Degradation):
+    """A right one: x + w_t (c - x).
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+    """
+
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps)
+        self.register_buffer("w", torch.linspace(0, 1, num_steps + 1), persistent=False)
+
+    def weight(self, t: Tensor) -> Tensor:
+        return self.w[t][:, None, None, None]
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return (x0 + self.weight(t) * (self.tone(x0, context) - x0)).to(x0.dtype)
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return torch.full_like(x0, 0.5)
+
+
+class Tinted(Fade):
+    """A right one whose tone is drawn.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+    """
+
+    @property
+    def context_spec(self) -> dict[str, TensorSpec]:
+        return {"tone": TensorSpec(torch.float32, (1, 1, 1))}
+
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.stack([torch.rand(1, 1, 1, generator=generator) for _ in x0])
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        return {"tone": self.draw(x0, generator)}
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return context["tone"]
+
+
+@pytest.mark.parametrize("right", [Fade, Tinted])
+def test_what_the_wrong_ones_are_made_of_is_right(right: type) -> None:
+    results = check_component(right)
+    assert not [result for result in results if result.outcome == "failed"]
+    assert [r.check for r in results if r.outcome == "skipped"] == ["imports_lightly"]
+
+
+@caught_by("level_0_is_the_image", r"D\(x0, 0\) is not x0 in torch.float32: it is off by 0\.")
+class StartsAtLevel1(Fade):
+    def weight(self, t: Tensor) -> Tensor:
+        return ((t + 1) / (self.num_steps + 1))[:, None, None, None]
+
+
+@caught_by("level_0_is_the_image", r"Level 0 is the clean image, exactly: return torch\.where")
+class RoundsAtLevel0(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward((x0 + 1) / 2, t, context) * 2 - 1
+
+
+@caught_by("result_like_the_input", r"has shape \(5, 3, 24, 16\)|has shape")
+class SwapsHeightAndWidth(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0, t, context).mT
+
+
+@caught_by("result_like_the_input", r"torch\.float32 on cpu for images of torch\.float64")
+class AlwaysFloat32(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0.float(), t, context)
+
+
+@caught_by("keeps_its_input", "x0 is changed in place")
+class DegradesInPlace(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        return x0.mul_(1 - self.weight(t).to(x0.dtype))
+
+
+@caught_by("keeps_its_input", "x0 is changed in place")
+class ClampsInPlace(Fade):
+    """Which changes no value of an image that is in range."""
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0.clamp_(-1, 1), t, context)
+
+
+@caught_by("keeps_its_input", "t is changed in place")
+class CountsLevelsFromZero(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        t -= 1
+        return super().forward(x0, t + 1, context)
+
+
+@caught_by("takes_any_memory_layout", "view size is not compatible")
+class Views(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0.view(len(x0), -1).view(x0.shape), t, context)
+
+
+@caught_by("batch_independent", r"image \d \(level \d\) is off by .*over the axes \(1, 2, 3\)")
+class FadesToTheMeanOfTheBatch(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return x0.mean()
+
+
+@caught_by("batch_independent", r"difference\(x0, t, s\) of an image depends on the others")
+class AveragesDifferences(Fade):
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        change = super().difference(x0, t, s, context)
+        return change + change.mean(0, keepdim=True) - change.mean(0, keepdim=True).flip(3)
+
+
+@caught_by("levels_independent", r"int\(t\) and t\[0\] take one for all")
+class LevelAsPythonInt(Fade):
+    def weight(self, t: Tensor) -> Tensor:
+        return self.w[int(t[0])]
+
+
+@caught_by("finite", "not finite at level 8 of 8")
+class DividesByZeroAtT(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        left = 1 - self.weight(t)
+        return (x0 * left / left).to(x0.dtype)
+
+
+@caught_by("finite", "noise from -2 to 2, as an estimate of a restorer may be")
+class RootOfNegativeNumbers(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        x_t = ((x0 + 1) / 2).pow(1 + self.weight(t).to(x0.dtype)) * 2 - 1
+        return torch.where(t[:, None, None, None] == 0, x0, x_t)
+
+
+@caught_by("severity_grows", "falls from .* a higher level is a stronger degradation")
+class Clears(Fade):
+    def weight(self, t: Tensor) -> Tensor:
+        return torch.where(t > 0, 1.1 - self.w[t], 0)[:, None, None, None]
+
+
+@caught_by("severity_grows", r"D\(x, T\) is the image itself")
+class DoesNothing(Fade):
+    def weight(self, t: Tensor) -> Tensor:
+        return 0 * super().weight(t)
+
+
+@caught_by("difference_is_the_difference", "Mind the sign")
+class DifferenceTheOtherWayRound(Fade):
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().difference(x0, s, t, context)
+
+
+@caught_by("deterministic_given_context", "give something else after other calls")
+class LooksAtWhatWasDrawnLast(Tinted):
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        self.last = self.draw(x0, generator)
+        return {"tone": self.last}
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return self.last[: len(x0)]
+
+
+@caught_by("deterministic_given_context", "give something else after other calls")
+class CountsItsCalls(Fade):
+    calls = 0
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
+        self.calls += 1
+        return super().tone(x0, context) / self.calls
+
+
+@caught_by("no_global_randomness", "forward draws from torch's global generator")
+class NoisyEachTime(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return torch.randn_like(x0)
+
+
+@caught_by("no_global_randomness", "sample_context draws from NumPy's global generator")
+class DrawsFromNumpy(Tinted):
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        return torch.from_numpy(np.random.rand(len(x0), 1, 1, 1)).float()  # noqa: NPY002
+
+
+@caught_by("rebuilds_the_same", "a model folder stores the parameters alone")
+class RandomTable(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        self.register_buffer("pattern", torch.rand(image_shape), persistent=False)
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return self.pattern
+
+
+@caught_by("context_matches_its_spec", r"shape without the batch axis")
+class SpecWithTheBatch(Tinted):
+    @property
+    def context_spec(self) -> dict[str, TensorSpec]:
+        return {"tone": TensorSpec(torch.float32, (1, 1, 1, 1))}
+
+
+@caught_by("context_matches_its_spec", r"holds \['tone'\], the spec \[\]")
+class NoSpec(Tinted):
+    @property
+    def context_spec(self) -> dict[str, TensorSpec]:
+        return {}
+
+
+@caught_by("context_matches_its_spec", "the type does not depend on that of the images")
+class ContextOfTheTypeOfTheImages(Tinted):
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
+        return super().draw(x0, generator).to(x0.dtype)
+
+
+@caught_by("context_from_the_generator", "Draw image by image")
+class DrawsTheWholeBatch(Tinted):
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
+        tones, signs = (torch.rand(len(x0), 1, 1, 1, generator=generator) for _ in range(2))
+        return tones * signs
+
+
+@caught_by("context_from_the_generator", "differs for equal seeds")
+class GeneratorOfItsOwn(Tinted):
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
+        generator = torch.Generator()
+        generator.seed()
+        return super().draw(x0, generator)
+
+
+@caught_by("context_from_the_generator", "another one when they are drawn in batches of 1")
+class SameGeneratorEveryTime(Tinted):
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        return super().draw(x0, torch.Generator().manual_seed(0))
+
+
+@caught_by("no_float64_inside", r"gives torch\.float64 where images, tables and context")
+class TableInFloat64(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        self.w = self.w.double()
+
+
+@caught_by("tables_are_buffers", r"self\.w is a tensor, but no buffer")
+class TableOnTheCpuOnly(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        table = self.w
+        del self.w
+        self.w = table
+
+
+@caught_by("tables_are_buffers", r"self\.tables\['w'\]\[1\] is a tensor, but no buffer")
+class TableInADict(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        self.tables = {"w": (1, self.w.clone())}
+
+
+@caught_by("tables_are_buffers", "moved to another device together with its inputs, it fails")
+class NewTensorsOnTheCpu(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return torch.linspace(0, 1, x0.shape[3])
+
+
+@caught_by("survives_half_and_back", r"after \.half\(\)\.float\(\) it degrades otherwise")
+class RoundsItsTables(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 9) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        return nn.Module._apply(self, fn, recurse)
+
+
+@caught_by("nothing_to_learn", r"'mix\.weight' is a parameter to be learnt")
+class LearntTone(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        self.mix = nn.Conv2d(image_shape[0], image_shape[0], 1)
+
+
+@caught_by("gradients_flow", r"D\(x0, t\) carries no gradient to x0")
+class Detaches(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0.detach(), t, context)
+
+
+@caught_by("gradients_flow", r"gradient of D\(x0, 1\) is zero everywhere")
+class Posterizes(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        steps = 2 ** (self.num_steps - t)[:, None, None, None]
+        return torch.where(t[:, None, None, None] == 0, x0, ((x0 * steps).round() / steps))
+
+
+@caught_by("gradients_flow", r"the gradient of D\(x0, t\) is not finite")
+class RootAtZero(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return (x0 - x0).abs().sqrt()
+
+
+@caught_by("other_precisions_agree", r"in torch\.float16 it is off from float32 by 0\.01")
+class CancelsInLowPrecision(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward((x0 + 100) - 100, t, context)
+
+
+@caught_by("cost_does_not_grow", "Do not loop over levels")
+class LoopsToItsLevel(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        x = x0
+        for k in range(int(t.max())):
+            x = torch.where(k < t[:, None, None, None], 0.8 * x, x)
+        return x
+
+
+@caught_by("cost_does_not_grow", "Do not degrade to every level and choose one")
+class DegradesToEveryLevel(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        every = torch.stack([x0 * 0.8**k for k in range(self.num_steps + 1)])
+        return every[t, torch.arange(len(t), device=t.device)]
+
+
+@caught_by("trains_ten_steps", "the loss of a training of 10 steps is not finite")
+class InfiniteAboveZero(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0, t, context) / (t == 0)[:, None, None, None]
+
+
+@caught_by("restores_through_a_model_folder", "a model degrades otherwise")
+class RandomScale(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        self.scale = float(torch.rand(()))
+
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
+        return super().tone(x0, context) * self.scale
+
+
+@caught_by("traces_for_any_batch", r"No Python branch, int\(\) or \.item\(\) looks at the values")
+class Branches(Fade):
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        return super().forward(x0, t, context) if (t > 0).any() else x0
+
+
+@caught_by("traces_for_any_batch", "cannot trace ImageByImage for any batch")
+class ImageByImage(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return torch.stack([x.mean().expand(1, 1, 1) for x in x0])
+
+
+@caught_by("exports_to_onnx", "cannot be exported to ONNX")
+class NoOperatorInOnnx(Fade):
+    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+        return torch.special.bessel_j0(x0.float())
+
+
+@caught_by("parameters_documented", "'num_steps' is not explained")
+class Unexplained(Fade):
+    """Fade.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+
+@caught_by("parameters_documented", r"a recipe cannot set 'num_steps', because it is positional")
+class Positional(Fade):
+    """Fade.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+    """
+
+    def __init__(self, image_shape: ImageShape, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+
+
+@caught_by("parameters_documented", "argument num_steps has no type")
+class Untyped(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps=8) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(image_shape, num_steps=num_steps)
+
+
+@caught_by("parameters_round_trip", "strength: changed on the way through a recipe")
+class Forgetful(Fade):
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        *,
+        strength: Annotated[float, PlainSerializer(lambda value: value / 2)] = 0.6,
+    ) -> None:
+        super().__init__(image_shape)
+        self.strength = strength
+
+
+@caught_by("builds", r"image_shape=\(1, 16, 16\): it raised ValueError: colours only.*ParameterErr")
+class RefusesByValueError(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+        if image_shape[0] == 1:
+            raise ValueError("colours only")
+
+
+@caught_by("builds", r"built for images of \(3, 16, 24\), its image_shape is \(3, 24, 16\)")
+class MistakesItsShape(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+        channels, height, width = image_shape
+        super().__init__((channels, width, height), num_steps=num_steps)
+
+
+@caught_by("builds", r"refused for every image shape.* num_steps: expected 1 to .*, got 0")
+class CannotBeBuilt(Fade):
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 0) -> None:
+        super().__init__(image_shape, num_steps=num_steps)
+
+
+@caught_by("loads", "does not implement forward")
+class Abstract(Degradation):
+    """Abstract.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__(image_shape, 1)
+
+
+@pytest.mark.parametrize(("wrong", "check", "message"), CASES)
+def test_what_is_wrong_is_caught_by_name(wrong: type, check: str, message: str) -> None:
+    (result,) = check_component(wrong, only=[check])
+    assert result.outcome == "failed"
+    assert re.search(message, result.detail), result.detail
+    assert result.detail[-1:] != "\n"
+    (again,) = check_component(wrong, only=[check])
+    assert again.seed == result.seed
