@@ -180,7 +180,7 @@ class DifferenceTheOtherWayRound(Fade):
         return super().difference(x0, s, t, context)
 
 
-@caught_by("deterministic_given_context", "give something else after other calls")
+@caught_by("deterministic_given_context", "give something else later")
 class LooksAtWhatWasDrawnLast(Tinted):
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         self.last = self.draw(x0, generator)
@@ -190,7 +190,7 @@ class LooksAtWhatWasDrawnLast(Tinted):
         return self.last[: len(x0)]
 
 
-@caught_by("deterministic_given_context", "give something else after other calls")
+@caught_by("deterministic_given_context", "give something else later")
 class CountsItsCalls(Fade):
     calls = 0
 
@@ -211,6 +211,7 @@ class DrawsFromNumpy(Tinted):
         return torch.from_numpy(np.random.rand(len(x0), 1, 1, 1)).float()  # noqa: NPY002
 
 
+@caught_by("deterministic_given_context", "another one, built alike .* does otherwise")
 @caught_by("rebuilds_the_same", "a model folder stores the parameters alone")
 class RandomTable(Fade):
     def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
