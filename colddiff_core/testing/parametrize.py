@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from colddiff_core.registry import Registered
 from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped
 from colddiff_core.testing.run import chosen
 from colddiff_core.testing.subject import Subject, Target, case_label, resolve
@@ -14,7 +15,7 @@ class BoundCheck:
     """A check and what it is to be run on; call it in a test."""
 
     check: Check
-    target: Target
+    item: Registered
     params: Mapping[str, Any]
 
     def __call__(self) -> None:
@@ -27,13 +28,15 @@ class BoundCheck:
 
         __tracebackhide__ = True
         try:
-            with Subject.of(self.target, self.params) as subject:
+            with Subject.of(self.item, self.params) as subject:
                 self.check(subject)
         except CheckSkipped as reason:
             pytest.skip(str(reason))
+        except CheckFailed as failure:  # how the kit found out is of no interest, its cause is
+            raise failure.with_traceback(None) from failure.__cause__
 
     def __repr__(self) -> str:
-        return f"{self.check.name} of {self.target!r} with {case_label(self.params)}"
+        return f"{self.check.name} of {self.item.identity} with {case_label(self.params)}"
 
 
 def parametrize_with_checks(

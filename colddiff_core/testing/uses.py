@@ -19,6 +19,7 @@ from colddiff_core.sampler import Sampler
 from colddiff_core.testing.check import CheckFailed, one_line
 from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.watch import global_seed
 from colddiff_core.timesteps import evenly
 from colddiff_core.training.trainer import reconstruction_loss
 
@@ -112,7 +113,7 @@ def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
     shape = process.degradation.image_shape
     x0 = images(2, shape, seeded(0))
     context = process.sample_context(x0, seeded(1))
-    loaded = ColdDiffusion.load(process.save(folder / "model"))
+    loaded = saved_and_loaded(process, folder)
     levels = _short(process)
     x_t = [model.degrade(x0, levels[0], context) for model in (process, loaded)]
     restored = [
@@ -126,6 +127,12 @@ def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
                 f"components, and the weights and persistent buffers of restorer and prior",
                 seed=0,
             )
+
+
+def saved_and_loaded(process: ColdDiffusion, folder: Path) -> ColdDiffusion:
+    """The process out of a model folder, loaded under a global seed of its own."""
+    with global_seed(99):
+        return ColdDiffusion.load(process.save(folder / "model"))
 
 
 def run_traced(module: nn.Module, traced: tuple[Any, ...], arguments: tuple[Any, ...]) -> Tensor:

@@ -124,7 +124,7 @@ def generates_through_a_model_folder(subject: Subject) -> None:
     """A model that was saved and loaded generates the same: what was learnt is in buffers."""
     prior = _fitted(subject)
     with uses.process(degradation=_served(prior), prior=prior) as process:
-        loaded = ColdDiffusion.load(process.save(subject.folder / "model"))
+        loaded = uses.saved_and_loaded(process, subject.folder)
         expected, found = (
             model.generate(3, timesteps=_ends(process), generator=seeded(0))
             for model in (process, loaded)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from colddiff_core.testing import parametrize_with_checks
 from colddiff_fog.fog import Fog
 from PIL import Image
 
 from colddiff_cli.main import main
 from colddiff_core import ColdDiffusion, ParameterError, build
 from colddiff_core.recipe import load_recipe
+from colddiff_core.testing import parametrize_with_checks
 
 
 @parametrize_with_checks(Fog, cases=[{}, {"num_steps": 1, "thickness": 0.5, "air": 1.0}])
