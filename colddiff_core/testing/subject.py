@@ -209,7 +209,7 @@ def _of_class(kind: str, cls: type[Buildable]) -> Registered:
             return item
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__.strip("_")).lower()
     component = Component(name, target, (cls.__doc__ or "").partition("\n")[0])
-    return _Unregistered(kind, component, UNREGISTERED, "0", cls.__module__, cls)
+    return _Unregistered(kind, component, UNREGISTERED, "0", "", cls)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+from functools import cache
+from typing import Any
 
 from colddiff_core.errors import ParameterError
 from colddiff_core.registry import registry
@@ -21,10 +23,12 @@ HEAVY = (
 
 _IMPORT = """
 import contextlib, importlib, io, json, sys
-import colddiff_core.discovery
+from importlib.metadata import EntryPoint
+from colddiff_core.discovery import load_plugin
 before = set(sys.modules)
 with contextlib.redirect_stdout(io.StringIO()) as printed:
     importlib.import_module(sys.argv[1])
+    load_plugin(EntryPoint("checked", sys.argv[1], "colddiff"))  # calls its hooks
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(new & set(sys.argv[2:]))}))
 """
@@ -64,7 +68,7 @@ def imports_lightly(subject: Subject) -> None:
     module = subject.item.module
     if not module:
         raise CheckSkipped(f"{subject.item.identity} is not registered by a plugin")
-    answer = json.loads(run_python(_IMPORT, module, *HEAVY))
+    answer = _imported(module)
     if answer["heavy"]:
         raise CheckFailed(
             f"{module}, which the entry point names, imports {', '.join(answer['heavy'])}: keep "
@@ -118,3 +122,9 @@ def parameters_round_trip(subject: Subject) -> None:
     if again.config.params != stored:
         changed = [key for key, value in stored.items() if again.config.params.get(key) != value]
         raise CheckFailed(f"{', '.join(changed)}: changed on the way through a recipe")
+
+
+@cache
+def _imported(module: str) -> Any:
+    """What a fresh interpreter tells of a plugin's module, once for all that it brings."""
+    return json.loads(run_python(_IMPORT, module, *HEAVY))
