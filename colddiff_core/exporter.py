@@ -91,7 +91,10 @@ class Exporter(Buildable, ABC):
     """One file format."""
 
     suffix: ClassVar[str]
-    """How its files end, e.g. `".onnx"`."""
+    """How its files end, e.g. `".onnx"`; empty if it writes folders."""
+
+    marker: ClassVar[str] = ""
+    """A file that each of its folders has, if it writes folders, e.g. `"config.pbtxt"`."""
 
     @abstractmethod
     def export(
@@ -101,7 +104,7 @@ class Exporter(Buildable, ABC):
 
         Args:
             process: what to export, in evaluation mode, on the CPU.
-            path: the file; on failure, what was there before stays.
+            path: the file or folder; on failure, what was there before stays.
             images: (N, C, H, W) clean images in [-1, 1] to compare on; noise when None.
 
         Raises:

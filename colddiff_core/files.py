@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,3 +38,35 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a whole file: temporary file, fsync, rename."""
     with atomic_path(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on success it is renamed to `path`.
+
+    On any failure it is removed, and what `path` held before stays.
+
+    Args:
+        path: the folder; an earlier one is replaced if it is empty or holds `marker`.
+        marker: a file that says that a folder may be replaced.
+
+    Raises:
+        UsageError: `path` is something else, or cannot be written.
+    """
+    replaceable = path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))
+    if path.exists() and not replaceable:
+        raise UsageError(f"{path}: exists and has no {marker}; name another folder")
+    part, old = (path.parent / f".{secrets.token_hex(8)}.{end}" for end in ("part", "old"))
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for folder in (part, old):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -76,11 +76,9 @@ def open_model(path: Path, *, device: str = "auto", sampler: str | None = None) 
     Raises:
         UsageError: missing, damaged, of an unknown format, or the device cannot be had.
     """
-    if path.is_dir():
+    exporter = _exporter_of(path)
+    if exporter is None:
         return FolderModel(path, device=device, sampler=sampler)
-    if not path.exists():
-        raise ModelFileError(f"{path}: no such file or folder")
-    exporter = exporter_of(path)
     if sampler is not None:
         raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
     return exporter.open(path, device=device)
@@ -101,30 +99,33 @@ def describe_model(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: missing, damaged or of an unknown format.
     """
-    from colddiff_core.model_facts import describe_folder, is_model_folder
+    from colddiff_core.model_facts import describe_folder
 
-    if is_model_folder(path):
-        return describe_folder(path)
-    if not path.exists():
-        raise ModelFileError(f"{path}: no such file or folder")
-    return dict(exporter_of(path).describe(path))
+    exporter = _exporter_of(path)
+    return describe_folder(path) if exporter is None else dict(exporter.describe(path))
 
 
-def exporter_of(path: Path) -> Exporter:
-    """The exporter whose files end as `path` does.
+def _exporter_of(path: Path) -> Exporter | None:
+    """The exporter that wrote `path`; None for a folder that none of them knows.
 
     Raises:
-        ModelFileError: none.
+        ModelFileError: there is nothing, or a file of no known format.
     """
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file or folder")
     found = registry()
     suffixes = []
     for item in found.components("exporter"):
         cls = item.load()
         assert issubclass(cls, Exporter)  # noqa: S101 - load has checked it; for the type checker
-        if path.suffix == cls.suffix:
+        ours = (path / cls.marker).is_file() if path.is_dir() else path.suffix == cls.suffix
+        if ours and (cls.marker if path.is_dir() else cls.suffix):
             exporter: Exporter = found.build("exporter", item.identity)
             return exporter
-        suffixes.append(cls.suffix)
+        if cls.suffix:
+            suffixes.append(cls.suffix)
+    if path.is_dir():
+        return None
     raise ModelFileError(
         f"{path}: expected a model folder or a file that ends in {' or '.join(suffixes)}"
     )

@@ -12,4 +12,14 @@ def colddiff_exporters() -> list[Component]:
             "colddiff_exporters.onnx_exporter:OnnxExporter",
             "Restorer, degradation and sampling loop in one ONNX file",
         ),
+        Component(
+            "triton",
+            "colddiff_exporters.triton_exporter:TritonExporter",
+            "A model repository for the Triton Inference Server",
+        ),
+        Component(
+            "web",
+            "colddiff_exporters.web.exporter:WebExporter",
+            "A page that restores pictures in the browser",
+        ),
     ]

@@ -4,10 +4,11 @@ Light to import: torch and onnx are needed to export, onnxruntime and numpy alon
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from colddiff_core.errors import ParameterError
+from colddiff_core.errors import ExportError, ParameterError
 from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
 from colddiff_core.health import Finding
 
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colddiff_core.process import ColdDiffusion
+    from colddiff_exporters.graph.loop import LoopForm
 
 OPSETS = range(18, 22)
 """ONNX operator sets that the tests export and run."""
 
-TOLERANCES = {"fp32": 1e-4}
+TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "int8": 0.5}
 """The largest accepted absolute difference from torch in one step, on [-1, 1], by precision."""
+
+MIN_SNR = 10.0
+"""Decibels against torch after all steps below which a file of lower precision is refused."""
 
 
 class OnnxExporter(Exporter):
@@ -32,6 +37,8 @@ class OnnxExporter(Exporter):
         trajectory: also give every state of the loop and the estimate of the first step; from a
             step graph, the estimate of the clean image.
         static_steps: take this number of steps and no other, for runtimes that need to know it.
+        precision: of the restorer; everything else computes in float32. int8 is calibrated with
+            the images that the export is given.
         tolerance: largest absolute difference from torch that is accepted, on [-1, 1]; by
             precision unless given.
         verify: run the file and compare it with torch; without, nothing vouches for it.
@@ -50,6 +57,7 @@ class OnnxExporter(Exporter):
         graph: Literal["sampler", "step", "restorer"] = "sampler",
         trajectory: bool = False,
         static_steps: int | None = None,
+        precision: Literal["fp32", "fp16", "int8"] = "fp32",
         tolerance: float | None = None,
         verify: bool = True,
     ) -> None:
@@ -65,7 +73,8 @@ class OnnxExporter(Exporter):
         self.graph = graph
         self.trajectory = trajectory
         self.static_steps = static_steps
-        self.tolerance = TOLERANCES["fp32"] if tolerance is None else tolerance
+        self.precision = precision
+        self.tolerance = TOLERANCES[precision] if tolerance is None else tolerance
         self.verify = verify
 
     def export(
@@ -77,26 +86,39 @@ class OnnxExporter(Exporter):
             ExportError: see `Exporter.export`.
             ParameterError: `static_steps` is more than the model has.
         """
-        from colddiff_core.files import atomic_path
-        from colddiff_exporters.gate.digest import sealed
         from colddiff_exporters.graph.loop import LoopForm
-        from colddiff_exporters.write import check_readable, onnx_file, verified
 
         form = LoopForm(trajectory=self.trajectory, static_steps=self.static_steps)
-        content, nodes = onnx_file(process, self.opset, self.graph, form)
+        return self.write(process, path, form, images)
+
+    def write(
+        self, process: "ColdDiffusion", path: Path, form: "LoopForm", images: "Tensor | None"
+    ) -> ExportReport:
+        """Write and check a file with a loop of some form; for the formats around it."""
+        from colddiff_core.files import atomic_path
+        from colddiff_exporters.gate.digest import sealed
+        from colddiff_exporters.write import check_readable, onnx_file, verified
+
+        content, nodes = onnx_file(process, self.opset, self.graph, form, self.precision, images)
         with atomic_path(path) as part:
             part.write_bytes(sealed(content))
             check_readable(part)
             agreement = verified(part, process, images, self.tolerance) if self.verify else None
+            if agreement and self.precision != "fp32" and not agreement.snr >= MIN_SNR:
+                raise ExportError(
+                    f"the signal-to-noise ratio against torch is {agreement.snr:.1f} dB, less than "
+                    f"{MIN_SNR:g}; no file was written; use fp16 or fp32"
+                )
             size = part.stat().st_size
-        return ExportReport(
-            path,
-            size,
-            nodes,
-            agreement.checks if agreement else {},
-            self.tolerance,
-            agreement.mean_errors if agreement else {},
-            agreement.milliseconds if agreement else {},
+        report = ExportReport(path, size, nodes, {}, self.tolerance)
+        if agreement is None:
+            return report
+        return replace(
+            report,
+            checks=agreement.checks,
+            mean_errors=agreement.mean_errors,
+            milliseconds=agreement.milliseconds,
+            snr=agreement.snr if self.precision != "fp32" else None,
         )
 
     def open(self, path: Path, *, device: str = "auto") -> ExportedModel:

@@ -18,6 +18,7 @@ from colddiff_core.errors import ExportError
 from colddiff_exporters.graph import step as names
 from colddiff_exporters.graph.loop import LoopForm, sampler_graph
 from colddiff_exporters.graph.step import StepGraph, image_info, levels_info
+from colddiff_exporters.graph.strip import strip
 
 _IR_VERSION = 10  # what ONNX Runtime 1.18 and later read
 _RESERVED = {"x_t", "timesteps", "t", "s", "x0", "x_s", "x0_hat", "x0_direct", "trajectory"}
@@ -46,7 +47,7 @@ def build_model(kind: str, step: StepGraph, form: LoopForm) -> onnx.ModelProto:
     model = helper.make_model(
         graph, opset_imports=step.opset, ir_version=_IR_VERSION, producer_name="colddiff"
     )
-    _strip(model.graph)
+    strip(model.graph)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -84,18 +85,3 @@ def _restorer_graph(step: StepGraph) -> GraphProto:
 
 def _aliases(pairs: dict[str, str]) -> list[NodeProto]:
     return [helper.make_node("Identity", [old], [new]) for new, old in pairs.items()]
-
-
-def _strip(graph: onnx.GraphProto) -> None:
-    """Drop what torch's exporter notes for itself: stack traces, module paths, doc strings."""
-    graph.ClearField("doc_string")
-    graph.ClearField("metadata_props")
-    for item in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        item.ClearField("doc_string")
-        item.ClearField("metadata_props")
-    for node in graph.node:
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                _strip(attribute.g)

@@ -1,0 +1,137 @@
+"""A folder to put on any web server: the model, onnxruntime-web and a small page.
+
+FOLDER/index.html, app.js, style.css    the page: before, after, a slider over the steps
+FOLDER/model.onnx                       the sampler with its trajectory
+FOLDER/colddiff-web.json                what the page has to know
+FOLDER/sample.png                       a degraded picture, where there was one to degrade
+FOLDER/ort/                             onnxruntime-web, if it is vendored
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from colddiff_core.errors import ExportError, ModelFileError, ParameterError
+from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_exporters.web.runtime import VERSION
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from colddiff_core.process import ColdDiffusion
+
+MARKER, MODEL, SAMPLE = "colddiff-web.json", "model.onnx", "sample.png"
+_PAGE = ("index.html", "app.js", "style.css")
+
+
+class WebExporter(Exporter):
+    """Write a page; serve the folder with any web server to open it.
+
+    Args:
+        opset: version of the ONNX operator set, 18 to 21.
+        precision: of the restorer; everything else computes in float32.
+        tolerance: largest absolute difference from torch that is accepted, on [-1, 1]; by
+            precision unless given.
+        runtime: where the page gets onnxruntime-web: cdn refers to a public server, vendor
+            fetches it with npm and puts it beside the page.
+        runtime_version: of onnxruntime-web.
+        verify: run the file and compare it with torch; without, nothing vouches for it.
+
+    Raises:
+        ParameterError: a value out of range.
+    """
+
+    suffix: ClassVar[str] = ""
+    marker: ClassVar[str] = MARKER
+
+    def __init__(
+        self,
+        *,
+        opset: int = 20,
+        precision: Literal["fp32", "fp16", "int8"] = "fp32",
+        tolerance: float | None = None,
+        runtime: Literal["cdn", "vendor"] = "cdn",
+        runtime_version: str = VERSION,
+        verify: bool = True,
+    ) -> None:
+        from colddiff_exporters.onnx_exporter import OnnxExporter
+
+        if not re.fullmatch(r"\d+\.\d+\.\d+", runtime_version):
+            raise ParameterError(f"runtime_version: expected e.g. {VERSION}, got {runtime_version}")
+        self._onnx = OnnxExporter(
+            opset=opset, precision=precision, tolerance=tolerance, trajectory=True, verify=verify
+        )
+        self._runtime = runtime
+        self._version = runtime_version
+
+    def export(
+        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+    ) -> ExportReport:
+        """Write and check a folder; see `Exporter.export`.
+
+        Raises:
+            ExportError: see `Exporter.export`; or the degradation has a context, or the images
+                are neither grey nor coloured, which a page has no picture for.
+        """
+        from dataclasses import replace
+        from importlib.resources import files
+
+        from colddiff_core.files import atomic_folder, write_atomically
+        from colddiff_exporters.web.runtime import referenced, vendored
+
+        self._check(process)
+        with atomic_folder(path, self.marker) as part:
+            report = self._onnx.export(process, part / MODEL, images=images)
+            for name in _PAGE:
+                text = files("colddiff_exporters.web").joinpath("page", name).read_text("utf-8")
+                write_atomically(part / name, text)
+            runtime = (
+                referenced(self._version)
+                if self._runtime == "cdn"
+                else vendored(self._version, part / "ort")
+            )
+            facts = {
+                "runtime": runtime,
+                "image_shape": list(process.degradation.image_shape),
+                "num_steps": process.num_steps,
+                "sample": _write_sample(part / SAMPLE, process, images),
+            }
+            write_atomically(part / MARKER, json.dumps(facts, indent=2) + "\n")
+            size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+        return replace(report, path=path, size=size)
+
+    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+        """Run the ONNX file inside, without a browser; see `Exporter.open`."""
+        return self._onnx.open(_model_of(path), device=device)
+
+    def describe(self, path: Path) -> Mapping[str, Any]:
+        """What the ONNX file inside says about itself; see `Exporter.describe`."""
+        return self._onnx.describe(_model_of(path))
+
+    def _check(self, process: "ColdDiffusion") -> None:
+        needed = list(process.degradation.context_spec)
+        if needed:
+            raise ExportError(
+                f"web: {type(process.degradation).__name__} takes the context {needed[0]!r}, and "
+                "a page has only a picture; export to onnx"
+            )
+        if process.degradation.image_shape[0] not in (1, 3):
+            raise ExportError("web: a picture has 1 or 3 channels, this model others")
+
+
+def _write_sample(path: Path, process: "ColdDiffusion", images: "Tensor | None") -> str | None:
+    """A degraded picture to begin with."""
+    from colddiff_core.images import from_batch, write_image
+
+    if images is None:
+        return None
+    write_image(path, from_batch(process.degrade(images[:1]).numpy())[0])
+    return path.name
+
+
+def _model_of(path: Path) -> Path:
+    if not (path / MARKER).is_file():
+        raise ModelFileError(f"{path}: not an exported page, it has no {MARKER}")
+    return path / MODEL
