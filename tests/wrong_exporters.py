@@ -94,7 +94,7 @@ class SaysAnotherShape(OnnxExporter):
 
 
 WRONG = [
-    (NoDot, "has_a_suffix", "suffix is 'onnx': expected a dot"),
+    (NoDot, "says_how_its_files_are_known", "suffix is 'onnx': expected a dot"),
     (Rounds, "writes_what_agrees_with_torch", "file and torch differ by 0"),
     (Boasts, "writes_what_agrees_with_torch", "tells of 0 comparisons"),
     (SaysAnotherShape, "describes_itself", r"the file is of \(\(3, 16, 16\), 9,"),

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ _OPEN = """
 import json, sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from colddiff_core.schema import Parameters
 module, name, params, path, arrays = sys.argv[1:]
 cls = getattr(import_module(module), name)
@@ -151,13 +152,13 @@ def writes_what_agrees_with_torch(subject: Subject) -> None:
 def describes_itself(subject: Subject) -> None:
     """A file knows the image shape, T and the recipe that it was made with."""
     exporter: Exporter = subject.build()
-    with _written(subject, exporter) as (process, path):
-        model = exporter.open(path, device="cpu")
-        found = (tuple(model.image_shape), model.num_steps, model.recipe.degradation.name)
-        assert process.degradation.config is not None  # noqa: S101 - it was built
-        expected = (SHAPE, process.num_steps, process.degradation.config.name)
-        if found != expected:
-            raise CheckFailed(f"opened again, the file is of {found}, not {expected}")
+    process, path = _written(subject, exporter)
+    model = exporter.open(path, device="cpu")
+    found = (tuple(model.image_shape), model.num_steps, model.recipe.degradation.name)
+    assert process.degradation.config is not None  # noqa: S101 - it was built
+    expected = (SHAPE, process.num_steps, process.degradation.config.name)
+    if found != expected:
+        raise CheckFailed(f"opened again, the file is of {found}, not {expected}")
 
 
 @check
@@ -171,14 +172,14 @@ def opens_without_torch(subject: Subject) -> None:
     exporter: Exporter = subject.build()
     config = exporter.config
     assert config is not None  # noqa: S101 - it was built
-    with _written(subject, exporter) as (process, path):
-        x_t = images(2, SHAPE, seeded(0))
-        arrays = subject.folder / "images.npy"
-        np.save(arrays, x_t.numpy())
-        printed = run_python(
-            _OPEN, module, name, json.dumps(dict(config.params)), str(path), str(arrays)
-        )
-        expected = process.restore(x_t)
+    process, path = _written(subject, exporter)
+    x_t = images(2, SHAPE, seeded(0))
+    arrays = subject.folder / "images.npy"
+    np.save(arrays, x_t.numpy())
+    printed = run_python(
+        _OPEN, module, name, json.dumps(dict(config.params)), str(path), str(arrays)
+    )
+    expected = process.restore(x_t)
     imported = json.loads(printed.splitlines()[-1])
     if imported:
         raise CheckFailed(
@@ -194,8 +195,8 @@ def opens_without_torch(subject: Subject) -> None:
 def refuses_a_damaged_file(subject: Subject) -> None:
     """A file that is missing, cut short or of another kind raises ModelFileError."""
     exporter: Exporter = subject.build()
-    with _written(subject, exporter) as (_, whole):
-        halves = {name: data[: len(data) // 2] for name, data in _content(whole).items()}
+    _, whole = _written(subject, exporter)
+    halves = {name: data[: len(data) // 2] for name, data in _content(whole).items()}
     missing, cut, text = (
         subject.folder / f"{name}{exporter.suffix}" for name in ("missing", "cut", "text")
     )
@@ -216,11 +217,11 @@ def refuses_a_damaged_file(subject: Subject) -> None:
 def refuses_an_unknown_device(subject: Subject) -> None:
     """A device that there is not raises UsageError."""
     exporter: Exporter = subject.build()
-    with _written(subject, exporter) as (_, path):
-        try:
-            exporter.open(path, device="abacus")
-        except UsageError:
-            return
+    _, path = _written(subject, exporter)
+    try:
+        exporter.open(path, device="abacus")
+    except UsageError:
+        return
     raise CheckFailed("open(path, device='abacus') raises no UsageError")
 
 
@@ -289,10 +290,23 @@ def _write(path: Path, content: Mapping[str, bytes]) -> None:
         target.write_bytes(data)
 
 
-@contextmanager
-def _written(subject: Subject, exporter: Exporter) -> Iterator[tuple[ColdDiffusion, Path]]:
+def _written(subject: Subject, exporter: Exporter) -> tuple[ColdDiffusion, Path]:
     """A process, and the file it was exported to."""
+    process, content = _exported(subject.cls, subject.case, exporter)
     path = subject.folder / f"written{exporter.suffix}"
-    with uses.process(shape=SHAPE) as process:
-        exporter.export(process, path)
-        yield process, path
+    _write(path, content)
+    return process, path
+
+
+_exports: dict[tuple[type, str], tuple[ColdDiffusion, dict[str, bytes]]] = {}
+"""The last file by class and case: several checks want the same, and exporting takes seconds."""
+
+
+def _exported(cls: type, case: str, exporter: Exporter) -> tuple[ColdDiffusion, dict[str, bytes]]:
+    if (cls, case) not in _exports:
+        with uses.process(shape=SHAPE) as process, TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{exporter.suffix}"
+            exporter.export(process, path)
+            _exports.clear()
+            _exports[cls, case] = process, _content(path)
+    return _exports[cls, case]

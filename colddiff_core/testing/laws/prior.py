@@ -10,7 +10,7 @@ from colddiff_core.degradation import Context, Degradation
 from colddiff_core.errors import ParameterError
 from colddiff_core.prior import Prior
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import build, registry
+from colddiff_core.registry import registry
 from colddiff_core.testing import uses
 from colddiff_core.testing.check import CheckFailed, CheckSkipped, check
 from colddiff_core.testing.inputs import images, seeded
@@ -135,19 +135,6 @@ def generates_through_a_model_folder(subject: Subject) -> None:
             "learns in buffers, self.register_buffer(name, tensor)",
             seed=0,
         )
-
-
-@check
-def exports_to_onnx(subject: Subject) -> None:
-    """An exported file brings it along, and it draws the same."""
-    prior = _fitted(subject)
-    exporter = build("exporter", "onnx")
-    with uses.process(degradation=_served(prior), prior=prior) as process:
-        path = exporter.export(process, subject.folder / "model.onnx").path
-        found = exporter.open(path, device="cpu").prior.sample(3, seeded(0))[0]
-    off = float((found - prior.sample(3, seeded(0))[0]).abs().max())
-    if not off <= 1e-5:
-        raise CheckFailed(f"out of an exported file it draws otherwise, by {off:.2g}", seed=0)
 
 
 def _fitted(subject: Subject) -> Prior:

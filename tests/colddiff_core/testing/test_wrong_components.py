@@ -273,7 +273,6 @@ class FitsAtRandom(Flat):
 
 
 @caught_by("generates_through_a_model_folder", "keep what `fit` learns in buffers")
-@caught_by("exports_to_onnx", "out of an exported file it draws otherwise")
 class Forgets(Flat):
     center = torch.zeros(())
 
