@@ -96,6 +96,9 @@ class Exporter(Buildable, ABC):
     marker: ClassVar[str] = ""
     """A file that each of its folders has, if it writes folders, e.g. `"config.pbtxt"`."""
 
+    needs_torch: ClassVar[bool] = False
+    """Whether its files can only be run by torch."""
+
     @abstractmethod
     def export(
         self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
@@ -114,7 +117,7 @@ class Exporter(Buildable, ABC):
 
     @abstractmethod
     def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
-        """Open a file of this format without importing torch.
+        """Open a file of this format, without importing torch unless it `needs_torch`.
 
         Raises:
             ModelFileError: missing, damaged or not written by this project.

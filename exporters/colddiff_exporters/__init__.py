@@ -13,6 +13,11 @@ def colddiff_exporters() -> list[Component]:
             "Restorer, degradation and sampling loop in one ONNX file",
         ),
         Component(
+            "torch-export",
+            "colddiff_exporters.torch_export.exporter:TorchExporter",
+            "One step as a torch.export program (.pt2)",
+        ),
+        Component(
             "triton",
             "colddiff_exporters.triton_exporter:TritonExporter",
             "A model repository for the Triton Inference Server",

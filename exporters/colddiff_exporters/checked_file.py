@@ -4,17 +4,16 @@ ONNX Runtime is given these bytes and no path: the file cannot be exchanged in b
 no folder in which it could name another file.
 """
 
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from colddiff_core.errors import ModelFileError
 from colddiff_exporters import metadata
+from colddiff_exporters.files import read_bytes
 from colddiff_exporters.gate.digest import is_sealed
 from colddiff_exporters.gate.loop import check_loops
-from colddiff_exporters.gate.model import MAX_BYTES, Model, UnsafeFileError, Value, read_model
+from colddiff_exporters.gate.model import Model, UnsafeFileError, Value, read_model
 from colddiff_exporters.gate.signature import CONTEXT_TYPES, check_signature
 from colddiff_exporters.gate.wire import WireError
 
@@ -56,7 +55,7 @@ def read_file(path: Path) -> CheckedFile:
         ModelFileError: missing, damaged, changed since it was exported, not exported by colddiff,
             or holding what no export holds.
     """
-    content = _read(path)
+    content = read_bytes(path)
     try:
         model = read_model(content)
     except WireError as error:
@@ -82,26 +81,6 @@ def _named(item: Value) -> dict[str, Any]:
         "type": CONTEXT_TYPES.get(item.element, str(item.element)),
         "shape": list(item.shape),
     }
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open(path, "rb", opener=_open) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise ModelFileError(f"{path}: is not a regular file")
-            if found.st_size > MAX_BYTES:
-                raise ModelFileError(f"{path}: is over 2 GB, which no ONNX file is")
-            return file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _open(path: str, flags: int) -> int:
-    # Without O_NONBLOCK the opening of a named pipe waits for somebody to write into it
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
 
 
 def _refused(path: Path, error: UnsafeFileError) -> ModelFileError:

@@ -16,8 +16,8 @@ from colddiff_core import timesteps as schedules
 from colddiff_core.errors import ExportError, ModelFileError, ParameterError
 from colddiff_core.process import ColdDiffusion
 from colddiff_exporters.checked_file import read_file
+from colddiff_exporters.files import MAX_BYTES
 from colddiff_exporters.gate.digest import BLANK, KEY
-from colddiff_exporters.gate.model import MAX_BYTES
 from colddiff_exporters.graph.build import build_model
 from colddiff_exporters.graph.half import to_half
 from colddiff_exporters.graph.int8 import to_int8

@@ -1,5 +1,6 @@
 """What `colddiff doctor` finds about ONNX Runtime."""
 
+import numpy as np
 import pytest
 
 from colddiff_core.errors import UsageError
@@ -37,9 +38,15 @@ def test_a_provider_that_does_not_start_is_no_provider(monkeypatch: pytest.Monke
     assert found["CUDA"].status == "note"
     assert "its provider does not start" in found["CUDA"].text
     with pytest.raises(UsageError, match="device cuda:1: ONNX Runtime does not start"):
-        session.open_session(health._probe(), "probe", "cuda:1")
-    auto = session.open_session(health._probe(), "probe")
+        session.open_session(health.PROBE, "probe", "cuda:1")
+    auto = session.open_session(health.PROBE, "probe")
     assert (auto.device, auto.note) == (
         "cpu",
         "no GPU: ONNX Runtime does not start its CUDA provider",
     )
+
+
+def test_the_probe_adds_a_number_to_itself() -> None:
+    opened = session.open_session(health.PROBE, "probe", "cpu")
+    (found,) = opened.ort.run(None, {"x": np.array([3], np.float32)})
+    assert found.tolist() == [6]

@@ -164,6 +164,8 @@ def describes_itself(subject: Subject) -> None:
 @check
 def opens_without_torch(subject: Subject) -> None:
     """Where a file is run neither torch nor onnx is imported."""
+    if subject.build().needs_torch:
+        raise CheckSkipped("its files are for torch to run")
     module, _, name = subject.item.component.target.partition(":")
     if "." in name or module == "__main__":
         raise CheckSkipped(f"a fresh interpreter cannot import {module}:{name}")

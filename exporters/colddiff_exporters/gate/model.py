@@ -12,9 +12,6 @@ from typing import NamedTuple
 
 from colddiff_exporters.gate.wire import Reader, WireError, data, integers, signed, text
 
-MAX_BYTES = 2**31 - 1
-"""Largest file: what protobuf can hold."""
-
 MAX_NUMBERS = 2**28
 """Most numbers that one constant shape may ask for; the largest image has 200 million."""
 

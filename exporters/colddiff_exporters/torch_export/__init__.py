@@ -1,0 +1,1 @@
+"""One step as a `torch.export` program: for torch without this project's classes."""

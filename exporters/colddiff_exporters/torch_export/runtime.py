@@ -1,0 +1,136 @@
+"""Run a .pt2 file with torch."""
+
+import io
+import itertools
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colddiff_core import timesteps as schedules
+from colddiff_core.errors import ModelFileError, UsageError
+from colddiff_core.locality import Locality
+from colddiff_exporters.torch_export.archive import read_archive
+
+if TYPE_CHECKING:
+    from colddiff_core.prior import Prior
+    from colddiff_core.recipe import Recipe
+
+
+class TorchSampler:
+    """A sampler from a .pt2 file.
+
+    Args:
+        path: a file that `colddiff export --format torch-export` wrote.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, or `"auto"` for CUDA where there is one.
+
+    Raises:
+        ModelFileError: missing, damaged, hostile or not exported by colddiff.
+        UsageError: torch is not installed, or has no such device.
+    """
+
+    def __init__(self, path: Path | str, *, device: str = "auto") -> None:
+        archive = read_archive(Path(path))
+        try:
+            import torch
+        except ImportError:
+            raise UsageError(
+                f"{path}: a .pt2 file runs in torch, which is not installed; pip install torch, "
+                "or export to onnx"
+            ) from None
+        self._metadata = archive.metadata
+        self.device = _device(device)
+        try:
+            if archive.sample_inputs:  # torch falls back to a trusting reader where this one fails
+                torch.load(io.BytesIO(archive.sample_inputs), weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                program = torch.export.load(io.BytesIO(archive.content))
+                if self.device != "cpu":
+                    from torch.export.passes import move_to_device_pass
+
+                    program = move_to_device_pass(program, self.device)
+                self._step = program.module()
+        except Exception as error:  # torch raises whatever its parts do
+            raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images it takes."""
+        return self._metadata.image_shape
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self._metadata.num_steps
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far the degradation reaches, if larger images can be restored in tiles."""
+        return self._metadata.locality
+
+    @cached_property
+    def recipe(self) -> "Recipe":
+        """The recipe that the file carries."""
+        return self._metadata.recipe
+
+    @cached_property
+    def prior(self) -> "Prior":
+        """What generation starts from."""
+        return self._metadata.prior
+
+    def restore(
+        self,
+        x_t: NDArray[np.float32],
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, NDArray[Any]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Run the sampling loop; see `ExportedModel.restore`.
+
+        Raises:
+            UsageError: shape, timesteps or context do not fit.
+        """
+        levels = schedules.checked(
+            self._metadata.timesteps if timesteps is None else timesteps, self.num_steps
+        )
+        if x_t.ndim != 4 or x_t.shape[1:] != self.image_shape:
+            expected = ", ".join(map(str, self.image_shape))
+            raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
+        return self.run(x_t, levels, context or {})
+
+    def run(
+        self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        """Run the loop over any levels, a part of a schedule for example; see `restore`."""
+        import torch
+
+        x = torch.tensor(x_t, device=self.device)
+        drawn = {name: torch.tensor(a, device=self.device) for name, a in context.items()}
+        try:
+            with torch.no_grad():
+                for t, s in itertools.pairwise(levels):
+                    t_batch, s_batch = (
+                        torch.full((len(x),), level, device=self.device) for level in (t, s)
+                    )
+                    x = self._step(x, t_batch, s_batch, drawn)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise UsageError(f"images or context do not fit the file: {error!s:.200}") from error
+        return np.asarray(x.cpu().numpy())
+
+
+def _device(name: str) -> str:
+    import re
+
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UsageError(f"device: expected auto, cpu, cuda or cuda:1; got {name!r}")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise UsageError(f"device {name}: torch finds no CUDA here; use device cpu or auto")
+    return name
