@@ -102,7 +102,11 @@ WRONG = [
     (TrustsFiles, "refuses_a_damaged_file", "open of a missing file raises no ModelFileError"),
     (RaisesWhatItLikes, "refuses_a_damaged_file", "it raised FileNotFoundError"),
     (TakesAnyDevice, "refuses_an_unknown_device", "device='abacus'"),
-    (LeavesHalfAFile, "leaves_nothing_on_failure", "holds .*atomic_path"),
+    (
+        LeavesHalfAFile,
+        "leaves_nothing_on_failure",
+        "holds .*atomic_path",
+    ),
     (FailsItsOwnWay, "leaves_nothing_on_failure", "reported by ParameterError"),
     (LeavesItTraining, "keeps_the_process", "in training mode"),
     (ChangesWeights, "keeps_the_process", "exporting changes 'restorer"),

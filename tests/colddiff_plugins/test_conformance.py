@@ -18,10 +18,10 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "desaturate": [{"schedule": "geometric", "factor": 0.5, "final_gray": True}],
     "gaussian-blur": [
         {"num_steps": 6, "kernel_size": 5, "std": 0.5, "std_step": 0.2, "padding": "reflect"},
-        {"num_steps": 9, "std": 1.0, "std_step": 0.1, "schedule": "exponential"},
+        {"std": 1.0, "std_step": 0.1, "schedule": "exponential", "final_mean": True},
     ],
-    "gaussian-mask": [{"num_steps": 1}, {"std": 3.0, "std_step": 0.0, "center": "random"}],
-    "pixelate": [{"filter": "area"}, {"num_steps": 2, "filter": "bilinear"}],
+    "gaussian-mask": [{"num_steps": 1, "std": 3.0, "center": "random"}],
+    "pixelate": [{"num_steps": 2, "filter": "bilinear"}],
     "snow": [{"num_steps": 10, "level": 3, "brighten": False}],
     "unet": [{"channels": 8, "multipliers": [1, 2], "blocks": 2, "attention": True}],
     "channel-mean-gmm": [{"components": 3, "noise_std": 0.0}],

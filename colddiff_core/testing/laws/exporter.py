@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -28,7 +28,6 @@ _OPEN = """
 import json, sys
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from colddiff_core.schema import Parameters
 module, name, params, path, arrays = sys.argv[1:]
 cls = getattr(import_module(module), name)
@@ -233,46 +232,42 @@ def leaves_nothing_on_failure(subject: Subject) -> None:
     exporter: Exporter = subject.build()
     folder = subject.folder / "failed"
     folder.mkdir()
-    path = folder / f"model{exporter.suffix}"
-    for before in ({}, {exporter.marker: b"what was there before"}):
-        if before:
-            _write(path, before)
-        with Subject.of(Unusable) as other, uses.process(restorer=other.build(SHAPE)) as process:
-            try:
-                exporter.export(process, path)
-            except ExportError:
-                pass
-            except Exception as error:
-                raise CheckFailed(
-                    f"a restorer that raises is reported by {type(error).__name__}, not by "
-                    f"ExportError"
-                ) from error
-            else:
-                raise CheckFailed("a restorer that raises is exported without an error")
-        left = sorted(item.name for item in folder.iterdir())
-        if _content(path) != before or left != [path.name] * len(before):
+    path, before = folder / f"model{exporter.suffix}", {exporter.marker: b"what was there before"}
+    _write(path, before)
+    with Subject.of(Unusable) as other, uses.process(restorer=other.build(SHAPE)) as process:
+        try:
+            exporter.export(process, path)
+        except ExportError:
+            pass
+        except Exception as error:
             raise CheckFailed(
-                f"after a failed export the folder holds {left}, and not what was there before: "
-                f"write to colddiff_core.files.atomic_path(path), which leaves that"
-            )
+                f"a restorer that raises is reported by {type(error).__name__}, not by ExportError"
+            ) from error
+        else:
+            raise CheckFailed("a restorer that raises is exported without an error")
+    left = sorted(item.name for item in folder.iterdir())
+    if _content(path) != before or left != [path.name]:
+        raise CheckFailed(
+            f"after a failed export the folder holds {left}, and not what was there before: write "
+            f"to colddiff_core.files.atomic_path(path), which leaves that"
+        )
 
 
 @check
 def keeps_the_process(subject: Subject) -> None:
     """Exporting changes neither weights nor mode of a process, and draws no global number."""
-    exporter: Exporter = subject.build()
-    with uses.process(shape=SHAPE) as process:
-        before = {name: value.clone() for name, value in process.state_dict().items()}
-        with drawn_from() as drawn:
-            exporter.export(process, subject.folder / f"model{exporter.suffix}")
-        after = process.state_dict()
-        changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
-        if changed or before.keys() != after.keys():
-            raise CheckFailed(f"exporting changes {changed[0] if changed else 'the state'!r}")
-        if any(part.training for part in process.modules()):
-            raise CheckFailed("exporting leaves the process in training mode")
-        if drawn:
-            raise CheckFailed(f"exporting draws from {drawn[0]}: use a generator of its own")
+    written = _exported(subject)
+    changed = [
+        name
+        for name, value in written.process.state_dict().items()
+        if name not in written.before or not torch.equal(value, written.before[name])
+    ]
+    if changed:
+        raise CheckFailed(f"exporting changes {changed[0]!r}")
+    if any(part.training for part in written.process.modules()):
+        raise CheckFailed("exporting leaves the process in training mode")
+    if written.drawn:
+        raise CheckFailed(f"exporting draws from {written.drawn[0]}: use a generator of its own")
 
 
 def _content(path: Path) -> dict[str, bytes]:
@@ -292,23 +287,44 @@ def _write(path: Path, content: Mapping[str, bytes]) -> None:
         target.write_bytes(data)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What came of an export.
+
+    Attributes:
+        process: that was exported.
+        before: its state until then.
+        content: of the files.
+        drawn: the global generators that were drawn from meanwhile.
+    """
+
+    process: ColdDiffusion
+    before: Mapping[str, Tensor]
+    content: Mapping[str, bytes]
+    drawn: list[str]
+
+
+_last: dict[tuple[type, str], _Written] = {}
+"""The last export by class and case: several checks look at the same, which takes seconds."""
+
+
+def _exported(subject: Subject) -> _Written:
+    key = (subject.cls, subject.case)
+    if key not in _last:
+        exporter: Exporter = subject.build()
+        path = subject.folder / f"model{exporter.suffix}"
+        with uses.process(shape=SHAPE) as process:
+            before = {name: value.clone() for name, value in process.state_dict().items()}
+            with drawn_from() as drawn:
+                exporter.export(process, path)
+        _last.clear()
+        _last[key] = _Written(process, before, _content(path), drawn)
+    return _last[key]
+
+
 def _written(subject: Subject, exporter: Exporter) -> tuple[ColdDiffusion, Path]:
     """A process, and the file it was exported to."""
-    process, content = _exported(subject.cls, subject.case, exporter)
+    written = _exported(subject)
     path = subject.folder / f"written{exporter.suffix}"
-    _write(path, content)
-    return process, path
-
-
-_exports: dict[tuple[type, str], tuple[ColdDiffusion, dict[str, bytes]]] = {}
-"""The last file by class and case: several checks want the same, and exporting takes seconds."""
-
-
-def _exported(cls: type, case: str, exporter: Exporter) -> tuple[ColdDiffusion, dict[str, bytes]]:
-    if (cls, case) not in _exports:
-        with uses.process(shape=SHAPE) as process, TemporaryDirectory() as folder:
-            path = Path(folder) / f"model{exporter.suffix}"
-            exporter.export(process, path)
-            _exports.clear()
-            _exports[cls, case] = process, _content(path)
-    return _exports[cls, case]
+    _write(path, written.content)
+    return written.process, path
