@@ -31,13 +31,6 @@ def test_digits_are_resized_as_the_paper_did(shared: Path) -> None:
     torch.testing.assert_close(digits, torch.from_numpy(recorded), atol=1e-6, rtol=0)
 
 
-def test_images_come_in_the_order_asked_for() -> None:
-    mini = build("dataset", "mnist-mini", split="test")
-    batch = mini.images([5, 3, 5])
-    assert batch.dtype == torch.uint8
-    assert torch.equal(batch, torch.stack([mini.images([k])[0] for k in (5, 3, 5)]))
-
-
 def test_missing_or_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"t10k-images-idx3-ubyte\.gz: No such file"):
         build("dataset", "mnist", split="test", folder=tmp_path)

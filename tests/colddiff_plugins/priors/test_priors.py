@@ -10,7 +10,6 @@ from PIL import Image
 from colddiff_core import ColdDiffusion, ParameterError, UsageError, build
 from colddiff_core.errors import UnknownComponentError
 from colddiff_core.prior import Prior
-from colddiff_core.registry import registry
 from colddiff_plugins.priors.channel_mean_gmm import fit_gmm
 
 SHAPE = (3, 8, 8)
@@ -34,43 +33,6 @@ def make(name: str, pictures: Path) -> Prior:
     prior = build("prior", name, image_shape=SHAPE, **params)
     prior.fit(torch.rand(10, *SHAPE, generator=draws(1)) * 2 - 1 for _ in range(2))
     return prior
-
-
-NAMES = [item.name for item in registry().components("prior")]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_seed_gives_the_same_on_any_split_into_batches(name: str, pictures: Path) -> None:
-    prior = make(name, pictures)
-    x_t, context = prior.sample(5, draws())
-    assert x_t.shape == (5, *SHAPE)
-    assert x_t.dtype == torch.float32
-    assert set(context) == set(prior.gives)
-    generator = draws()
-    first, second = prior.sample(2, generator), prior.sample(3, generator)
-    assert torch.equal(x_t, torch.cat([first[0], second[0]]))
-    for key, value in context.items():
-        assert torch.equal(value, torch.cat([first[1][key], second[1][key]]))
-    assert not torch.equal(x_t, prior.sample(5, draws(2))[0])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_model_folder_keeps_what_a_prior_has_learnt(
-    name: str, pictures: Path, tmp_path: Path
-) -> None:
-    degradation = {"constant-color": "color-mask", "channel-mean-gmm": "gaussian-blur"}
-    process = ColdDiffusion(
-        build(
-            "degradation", degradation.get(name, "gaussian-noise"), image_shape=SHAPE, num_steps=3
-        ),
-        build("restorer", "unet", image_shape=SHAPE, channels=8, multipliers=(1,)),
-        build("sampler", "improved"),
-        make(name, pictures),
-    ).eval()
-    loaded = ColdDiffusion.load(process.save(tmp_path / "model"))
-    images = process.generate(2, generator=draws())
-    assert torch.equal(loaded.generate(2, generator=draws()), images)
-    assert torch.equal(process.generate(2, process.prior, generator=draws()), images)
 
 
 def test_what_a_prior_gives_is_what_training_degrades_with(pictures: Path) -> None:

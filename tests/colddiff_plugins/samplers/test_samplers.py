@@ -1,4 +1,4 @@
-"""What the samplers promise, whatever the network."""
+"""What each sampler does with the errors of a network; for what all promise, see the kit."""
 
 import pytest
 import torch
@@ -8,17 +8,8 @@ from torch import Tensor, nn
 
 from colddiff_core import ColdDiffusion, Context, Degradation, UsageError, build
 from colddiff_core.degradation import NO_CONTEXT
-from colddiff_core.registry import registry
-from colddiff_plugins.degradations.endpoint import EndpointDegradation
 
 SHAPE = (3, 16, 16)
-PAIRS = [
-    (sampler.name, degradation.name)
-    for sampler in registry().components("sampler")
-    for degradation in registry().components("degradation")
-    if sampler.builtin and degradation.builtin
-    if sampler.name != "ddim" or issubclass(degradation.load(), EndpointDegradation)
-]
 
 
 class Constant(nn.Module):
@@ -60,23 +51,6 @@ def schedules(num_steps: int) -> st.SearchStrategy[list[int]]:
     """Levels from anywhere down to 0."""
     some = st.sets(st.integers(1, num_steps), min_size=1, max_size=12)
     return some.map(lambda levels: [*sorted(levels, reverse=True), 0])
-
-
-@pytest.mark.parametrize(("sampler", "degradation"), PAIRS)
-@given(data=st.data())
-@settings(max_examples=5, deadline=None)
-def test_a_perfect_restorer_gives_the_image_back(
-    sampler: str, degradation: str, data: st.DataObject
-) -> None:
-    d = build("degradation", degradation, image_shape=SHAPE)
-    x0 = images(data.draw(st.integers(0, 1000)))
-    timesteps = data.draw(schedules(d.num_steps))
-    context = d.sample_context(x0, torch.Generator().manual_seed(0))
-    process = ColdDiffusion(d, Constant(x0), build("sampler", sampler))
-    x_t = process.degrade(x0, timesteps[0], context)
-    for step in process.steps(x_t, timesteps, context):
-        close(step.x_s, process.degrade(x0, step.s, context))
-    close(step.x_s, x0)
 
 
 @given(seed=st.integers(0, 1000), timesteps=schedules(30))
