@@ -8,6 +8,8 @@ from pathlib import Path
 
 from colddiff_core.errors import UsageError
 
+_PART = ".{}.part"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -18,7 +20,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: the folder cannot be made or written to, or the disk is full.
     """
-    part = path.parent / f".{secrets.token_hex(8)}.part"
+    part = path.parent / _PART.format(secrets.token_hex(8))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.touch(exist_ok=False)
@@ -37,3 +39,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a whole file: temporary file, fsync, rename."""
     with atomic_path(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote into `folder` have left there.
+
+    The caller knows that nobody is writing.
+    """
+    for part in folder.glob(_PART.format("[0-9a-f]" * 16)):
+        with suppress(OSError):
+            part.unlink()
