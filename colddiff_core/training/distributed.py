@@ -7,6 +7,7 @@ errors always by gloo, so that no GPU has to be waited for.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from torch import Tensor, distributed
 from colddiff_core.errors import ColdDiffError
 
 T = TypeVar("T")
+_FAREWELL = 0.2  # seconds
 
 
 def is_first() -> bool:
@@ -101,4 +103,7 @@ def joined(device: str | torch.device) -> Iterator[World]:
         yield World(device, distributed.get_rank(), distributed.get_world_size())
     finally:
         if ours:
+            # A gloo thread wants Python's lock to forget the last exchange; the group's destructor
+            # waits for that thread without giving the lock up
+            time.sleep(_FAREWELL)
             distributed.destroy_process_group()

@@ -53,11 +53,7 @@ class Engine:
         self.scaler = torch.amp.GradScaler(  # bf16 has the exponents of fp32, fp16 has not
             world.device.type, enabled=settings.precision == "fp16"
         )
-        self._replica = (
-            DistributedDataParallel(self.network, broadcast_buffers=_has_statistics(self.network))
-            if world.size > 1
-            else None
-        )
+        self._replica = DistributedDataParallel(self.network) if world.size > 1 else None
         forward = self._replica or self.network
         self._forward = torch.compile(forward) if settings.compile else forward
 
@@ -140,8 +136,3 @@ def learning_rate(step: int, settings: TrainTable) -> float:
         return settings.lr
     progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     return settings.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _has_statistics(network: nn.Module) -> bool:
-    """Whether it has buffers that training changes, as batch normalisation does."""
-    return len(network.state_dict()) > len(list(network.parameters()))
