@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli import degrade, demo, export, generate, plugins, recipes, restore, train
+from colddiff_cli import degrade, demo, export, generate, plugins, recipes, restore, runs, train
 from colddiff_cli.plugin_commands import PluginGroup
 from colddiff_core.errors import ColdDiffError
 from colddiff_core.switches import ONLY
@@ -61,6 +61,7 @@ app.command()(generate.generate)
 app.command()(degrade.degrade)
 app.command()(export.export)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")
 
 

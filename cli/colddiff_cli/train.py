@@ -20,6 +20,12 @@ def train(
     ] = None,
     settings: Settings = None,
     device: Device = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the whole recipe and what a few steps cost; write nothing."
+        ),
+    ] = False,
 ) -> None:
     """Train a restorer and write a model folder, or go on with a run that was stopped.
 
@@ -39,6 +45,9 @@ def train(
     folder = output or Path("runs") / Path(recipe).stem
     where = torch_device(device)
 
-    from colddiff_cli.training import train_to_the_end
+    from colddiff_cli.training import rehearse, train_to_the_end
 
+    if dry_run:
+        rehearse(loaded, where)
+        return
     train_to_the_end(loaded, folder, where)

@@ -11,6 +11,7 @@ from colddiff_core.process import ColdDiffusion
 from colddiff_core.recipe import Recipe
 from colddiff_core.training import TrainingStep
 from colddiff_core.training.distributed import is_first
+from colddiff_core.training.dry_run import dry_run
 from colddiff_core.training.trainer import train
 
 
@@ -34,6 +35,23 @@ def train_to_the_end(recipe: Recipe, folder: Path, device: str) -> None:
         raise typer.Exit(error.exit_code) from None
     if is_first():
         out.print(str(folder), markup=False)
+
+
+def rehearse(recipe: Recipe, device: str) -> None:
+    """Print the resolved recipe and, as comments below it, what a few steps of it cost."""
+    with err.status("trying a few steps"):
+        found = dry_run(recipe, device)
+    memory = "unknown" if found.memory is None else f"{found.memory / 2**30:.2f} GiB"
+    hours = found.steps * found.batch_size / found.images_per_second / 3600
+    lines = (
+        found.recipe.to_toml(),
+        f"# parameters: {found.parameters:,}",
+        f"# memory: {memory} at the most, {found.memory_of}",
+        f"# images per second: {found.images_per_second:.1f} on {found.device}",
+        f"# {found.steps:,} steps of {found.batch_size} images: {hours:.2f} hours",
+    )
+    if is_first():
+        typer.echo("\n".join(lines))
 
 
 def train_with_progress(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:

@@ -1,6 +1,7 @@
 """`metrics.jsonl`: one line for each logged step, without gaps or repeats. Imports no torch."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +58,10 @@ class MetricsFile:
         Raises:
             UsageError: it cannot be written, or not all of it.
         """
-        content = (json.dumps(asdict(line)) + "\n").encode()
+        values = asdict(line)
+        if not math.isfinite(line.loss):
+            values["loss"] = None  # JSON has no word for it
+        content = (json.dumps(values) + "\n").encode()
         try:
             whole = self._file.write(content) == len(content)
         except OSError as error:
