@@ -33,6 +33,23 @@ class ModelFolderError(UsageError):
     """A folder is not a model folder, or is damaged."""
 
 
+class CheckpointError(UsageError):
+    """A run cannot be resumed: no checkpoint can be read, or it is not of this recipe."""
+
+
+class Interrupted(ColdDiffError):  # noqa: N818 - not a failure: somebody asked for it
+    """A run was asked to stop, and did, with its work saved.
+
+    Args:
+        message: what was saved, and how to go on.
+        signal_number: of the signal; the exit code is what a shell makes of it, 128 more.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
 class ImageError(UsageError):
     """A picture cannot be read, or does not have the expected size or channels."""
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from colddiff_core.errors import UsageError
 
+_PART = ".{}.part"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -19,7 +21,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: the folder cannot be made or written to, or the disk is full.
     """
-    part = path.parent / f".{secrets.token_hex(8)}.part"
+    part = path.parent / _PART.format(secrets.token_hex(8))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.touch(exist_ok=False)
@@ -70,3 +72,13 @@ def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
             old.rename(path)
         for folder in (part, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote into `folder` have left there.
+
+    The caller knows that nobody is writing.
+    """
+    for part in folder.glob(_PART.format("[0-9a-f]" * 16)):
+        with suppress(OSError):
+            part.unlink()

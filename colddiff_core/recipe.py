@@ -53,10 +53,17 @@ class TrainTable(BaseModel):
         weight_decay: of AdamW.
         quantize: round x_t to the 256 levels of a picture file before the restorer sees it, so
             that it learns to restore files; without, a deblurrer amplifies their rounding.
+        clip_norm: largest norm of the gradient, which is scaled down to it; 0 for no limit.
         ema_decay: of the average of the weights, which is what a model folder holds.
+        precision: of the network's arithmetic; the weights are kept in fp32 all the same.
+        compile: let `torch.compile` make the network's code, which takes minutes and then pays.
+        accumulate: parts that a batch is computed in, one after the other, where memory is short.
         seed: of every random draw.
         log_every: steps between two lines of `metrics.jsonl`.
         sample_every: steps between two sample grids; 0 for none.
+        checkpoint_every: steps between two checkpoints; 0 for none but those at the end and when
+            the run is stopped.
+        keep_checkpoints: how many of them stay, the newest.
     """
 
     model_config = _STRICT
@@ -68,10 +75,16 @@ class TrainTable(BaseModel):
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     quantize: bool = False
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: bool = False
+    accumulate: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     log_every: Annotated[int, Field(ge=1)] = 10
     sample_every: Annotated[int, Field(ge=0)] = 1_000
+    checkpoint_every: Annotated[int, Field(ge=0)] = 1_000
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
 
 
 class Recipe(BaseModel):

@@ -18,6 +18,7 @@ from colddiff_cli import (
     plugins,
     recipes,
     restore,
+    runs,
     train,
 )
 from colddiff_cli.plugin_commands import PluginGroup
@@ -76,6 +77,7 @@ app.command()(export.export)
 app.command()(info.info)
 app.command()(doctor.doctor)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")
 
 

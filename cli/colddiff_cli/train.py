@@ -20,15 +20,24 @@ def train(
     ] = None,
     settings: Settings = None,
     device: Device = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the whole recipe and what a few steps cost; write nothing."
+        ),
+    ] = False,
 ) -> None:
-    """Train a restorer and write a model folder.
+    """Train a restorer and write a model folder, or go on with a run that was stopped.
 
     The folder receives the resolved recipe, the weights, where they come from, one line of
     `metrics.jsonl` for each logged step, and pictures in `samples/`.
 
+    Ctrl-C and SIGTERM let the step be finished and saved; the exit code is then 130 or 143. To
+    resume, also after a crash, run the same command again. Several GPUs:
+    `torchrun --nproc-per-node 8 -m colddiff_cli train …`
+
     Example: `colddiff train mnist-demo -o digits --set train.steps=1000`
     """
-    from colddiff_cli.console import out
     from colddiff_cli.options import torch_device
     from colddiff_core.recipe import load_recipe
 
@@ -36,7 +45,9 @@ def train(
     folder = output or Path("runs") / Path(recipe).stem
     where = torch_device(device)
 
-    from colddiff_cli.training import train_with_progress
+    from colddiff_cli.training import rehearse, train_to_the_end
 
-    train_with_progress(loaded, folder, where)
-    out.print(str(folder), markup=False)
+    if dry_run:
+        rehearse(loaded, where)
+        return
+    train_to_the_end(loaded, folder, where)

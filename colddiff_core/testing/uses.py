@@ -21,7 +21,9 @@ from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.watch import global_seed
 from colddiff_core.timesteps import evenly
-from colddiff_core.training.trainer import reconstruction_loss
+from colddiff_core.training.engine import reconstruction_loss
+from colddiff_core.training.minibatch import Minibatch
+from colddiff_core.value_range import from_uint8
 
 STEPS = 10
 """Of a short training."""
@@ -83,11 +85,15 @@ def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
         CheckFailed: the loss is not finite, or never lower than it was at first.
     """
     x0 = images(8, process.degradation.image_shape, seeded(0))
+    draws = seeded(1)
+    t = torch.randint(1, process.num_steps + 1, (len(x0),), generator=draws)
+    pixels = ((x0 + 1) * 127.5).round().to(torch.uint8)
+    minibatch = Minibatch(pixels, t, process.sample_context(from_uint8(pixels), draws))
     process.train()
     optimizer = torch.optim.Adam(process.restorer.parameters(), lr=lr)
     losses = []
     for _ in range(STEPS + 1):
-        loss = reconstruction_loss(process, x0, seeded(1))
+        loss = reconstruction_loss(process.degradation, process.restorer, minibatch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

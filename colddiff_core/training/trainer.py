@@ -1,52 +1,41 @@
-"""The training loop: minimise |R(D(x0, t), t) - x0| (equation 1 of arXiv 2208.09392)."""
+"""A training run: from a recipe to a model folder, whatever happens on the way.
 
-import json
+`train` may be called again after any end: it goes on from the newest checkpoint, and on a CPU the
+weights are, bit for bit, those of a run that was never interrupted.
+"""
+
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
+from colddiff_core.errors import ColdDiffError, Interrupted, UsageError
 from colddiff_core.events import emit
-from colddiff_core.images import from_batch, tile, write_image
+from colddiff_core.files import remove_parts
 from colddiff_core.model_facts import RECIPE
-from colddiff_core.model_folder import build_process, save_model
+from colddiff_core.model_folder import save_model
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import Recipe, TrainTable, build_table
-from colddiff_core.training.ema import Ema
-from colddiff_core.training.randomness import batches, generator
-from colddiff_core.value_range import from_uint8, to_uint8_levels
+from colddiff_core.recipe import Recipe, build_table
+from colddiff_core.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
+from colddiff_core.training.distributed import World, joined
+from colddiff_core.training.engine import learning_rate
+from colddiff_core.training.interrupts import Interrupts
+from colddiff_core.training.lock import locked
+from colddiff_core.training.metrics import MetricsFile, TrainingStep
+from colddiff_core.training.minibatch import Feed
+from colddiff_core.training.resuming import check_same_run, facts_of
+from colddiff_core.training.samples import SAMPLES, write_samples
+from colddiff_core.training.setup import fit_prior, prepare
+from colddiff_core.training.state import Progress, capture, restore
 
-METRICS, SAMPLES = "metrics.jsonl", "samples"
-_GRID = 8  # held-out images in a sample grid
-_FIT_BATCH = 500  # images a prior sees at a time
-
-
-@dataclass(frozen=True)
-class TrainingStep:
-    """What a line of `metrics.jsonl` says.
-
-    Attributes:
-        step: steps done, from 1.
-        steps: steps in all.
-        loss: mean absolute error on [-1, 1], averaged since the line before.
-        lr: learning rate of the step.
-        images_seen: training images used so far.
-        images_per_second: since the line before.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    lr: float
-    images_seen: int
-    images_per_second: float
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -56,155 +45,232 @@ def train(
     device: str | torch.device = "cpu",
     on_log: Callable[[TrainingStep], None] | None = None,
 ) -> ColdDiffusion:
-    """Train a restorer and write its model folder.
+    """Train a restorer and write its model folder, or go on with a run that was stopped.
+
+    Ctrl-C and SIGTERM are waited for with: the step is finished and saved. In the processes that
+    `torchrun` starts, only the first writes, and calls `on_log`.
 
     Args:
         recipe: what to train on what.
-        folder: becomes the model folder; `metrics.jsonl` and `samples/` grow in it meanwhile.
+        folder: becomes the model folder; `metrics.jsonl`, `samples/` and `checkpoints/` grow in it
+            meanwhile.
         device: where to train.
         on_log: called with each line of `metrics.jsonl`.
 
     Returns:
-        The process with the averaged weights, on `device`, in evaluation mode.
+        The process with the averaged weights, on the device, in evaluation mode.
 
     Raises:
-        UsageError: `folder` already holds a model, or the recipe does not fit together.
-        ColdDiffError: the loss is no longer finite.
+        UsageError: `folder` already holds a model, or another process trains in it, or the recipe
+            does not fit together or is not that of the run in `folder`.
+        Interrupted: by a signal; what was done is saved.
+        ColdDiffError: the loss is no longer finite, or the disk is full; what was saved before
+            still is.
     """
-    if recipe.data is None:
-        raise RecipeError("the recipe has no [data] table, so there is nothing to train on")
     if (folder / RECIPE).exists():
         raise UsageError(f"{folder}: already holds a model; name another folder")
-    settings = recipe.train or TrainTable()
-    training: ImageDataset = build_table("dataset", recipe.data, split="train")
-    held_out: ImageDataset = build_table("dataset", recipe.data, split="test")
-    process = _new_process(recipe, training, settings.seed).to(device)
-    network = process.restorer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = Ema(network, settings.ema_decay)
-    averaged = ColdDiffusion(process.degradation, ema.network, process.sampler, process.prior)
-    averaged.eval()
-    averaged.recipe = recipe.model_copy(update={"train": settings})
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
-    )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror}") from error
-    began = logged = time.perf_counter()
-    losses: list[Tensor] = []
-    order = batches(len(training), settings.batch_size, settings.seed)
-    with (folder / METRICS).open("w", encoding="utf-8") as metrics:
-        for step in range(1, settings.steps + 1):
-            lr = learning_rate(step, settings)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            x0 = from_uint8(training.images(next(order)).to(device))
-            draws = generator(settings.seed, "draw", step)
-            loss = reconstruction_loss(process, x0, draws, quantize=settings.quantize)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            ema.update(network)
-            losses.append(loss.detach())
-            last = step == settings.steps
-            sampling = settings.sample_every and (step % settings.sample_every == 0 or last)
-            if step % settings.log_every == 0 or sampling or last:
-                mean = torch.stack(losses).mean().item()  # the only wait for the device
-                now = time.perf_counter()
-                rate = len(losses) * settings.batch_size / (now - logged)
-                logged, losses = now, []
-                seen = step * settings.batch_size
-                line = TrainingStep(step, settings.steps, mean, lr, seen, rate)
-                metrics.write(json.dumps(line.__dict__) + "\n")
-                metrics.flush()
-                if not math.isfinite(mean):
-                    raise ColdDiffError(
-                        f"the loss is {mean} at step {step}: nothing was saved; try a lower "
-                        f"learning rate than train.lr={settings.lr:g}"
-                    )
-                if on_log is not None:
-                    on_log(line)
-                emit("colddiff_training_step", step=line, process=averaged, folder=folder)
-            if sampling:
-                _write_samples(averaged, held_out, folder / SAMPLES / f"{step:07d}.png", settings)
-                logged = time.perf_counter()
-    save_model(
-        averaged,
-        folder,
-        provenance={
-            "data": training.config.provenance if training.config else None,
-            "seed": settings.seed,
-            "training": {
-                "steps": settings.steps,
-                "images_seen": settings.steps * settings.batch_size,
-                "final_loss": mean,
-                "seconds": round(time.perf_counter() - began, 1),
-                "device": str(device),
-            },
-        },
-    )
-    return averaged
+    with joined(device) as world, ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(_gpus(world.device)))
+        run = Run(recipe, folder, world, on_log)
+        world.on_first(lambda: stack.enter_context(locked(folder)))
+        interrupts = stack.enter_context(Interrupts())
+        run.begin(stack)
+        run.go(interrupts)
+        return run.finish()
 
 
-def reconstruction_loss(
-    process: ColdDiffusion,
-    x0: Tensor,
-    draws: torch.Generator,
-    *,
-    quantize: bool = False,
-) -> Tensor:
-    """Mean |R(D(x0, t), t) - x0| with one level per image, uniform on 1…T.
+class Run:
+    """A run in its folder; see `train`."""
 
-    Args:
-        process: gives D, R and the context.
-        x0: (B, C, H, W) clean images in [-1, 1].
-        draws: on the CPU, for levels and context.
-        quantize: round x_t to 8 bits.
-    """
-    t = torch.randint(1, process.num_steps + 1, (len(x0),), generator=draws).to(x0.device)
-    with torch.no_grad():
-        x_t = process.degradation(x0, t, process.sample_context(x0, draws))
-        if quantize:
-            x_t = to_uint8_levels(x_t)
-    return F.l1_loss(process.restorer(x_t, t), x0)
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        world: World,
+        on_log: Callable[[TrainingStep], None] | None,
+    ) -> None:
+        self.folder = folder
+        self.world = world
+        self.on_log = on_log
+        self.engine, self.dataset = prepare(recipe, world)
+        self.settings = self.engine.settings
+        assert recipe.data is not None  # noqa: S101 - `prepare` has checked it
+        self.held_out: ImageDataset = build_table("dataset", recipe.data, split="test")
+        self.facts = facts_of(self.engine.averaged, self.dataset)
+        self.checkpoints = Checkpoints(folder)
+        self.progress = Progress()
+        self.losses: list[Tensor] = []  # since the last line of metrics
+        self.saved = 0  # step of the newest checkpoint
+        self.began = time.perf_counter()
+        self.seconds_before = 0.0
+        self._restart_clock()
 
-
-def learning_rate(step: int, settings: TrainTable) -> float:
-    """The learning rate of a step (from 1): a linear warm-up, then constant or a cosine to 0."""
-    if step <= settings.warmup_steps:
-        return settings.lr * step / settings.warmup_steps
-    if settings.lr_schedule == "constant":
-        return settings.lr
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return settings.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _new_process(recipe: Recipe, training: ImageDataset, seed: int) -> ColdDiffusion:
-    shape = training.image_shape
-    if recipe.image_shape not in (None, shape):
-        raise RecipeError(f"image_shape: the recipe says {recipe.image_shape}, the data {shape}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # torch initialises networks from its global state
-        process = build_process(recipe, shape)
-    if process.prior is not None:
-        every = range(len(training))
-        process.prior.fit(
-            from_uint8(training.images(every[k : k + _FIT_BATCH]))
-            for k in range(0, len(training), _FIT_BATCH)
+    def begin(self, stack: ExitStack) -> None:
+        """Load the newest checkpoint, if there is one, and open the metrics."""
+        checkpoint = self.world.on_first(self._checkpoint)
+        if checkpoint is None:
+            fit_prior(self.engine.process, self.dataset)
+        else:
+            self.progress, losses = restore(self.engine, checkpoint)
+            self.losses = losses if self.world.rank == 0 else []
+            self.saved = checkpoint.step
+            if self.world.rank == 0:
+                _log.info("%s: goes on after step %d", self.folder, self.saved)
+        if self.world.rank == 0:
+            self.metrics = stack.enter_context(MetricsFile(self.folder, self.progress.step))
+        self.feed = Feed(
+            self.dataset, self.engine.process, self.settings.batch_size, self.settings.seed
         )
-    return process
+        self.began, self.seconds_before = time.perf_counter(), self.progress.seconds
+        self._restart_clock()
+
+    def go(self, interrupts: Interrupts) -> None:
+        """Train up to the last step, or until a signal comes."""
+        settings = self.settings
+        places = self.world.share(settings.batch_size)
+        for step in range(self.progress.step + 1, settings.steps + 1):
+            minibatches = self.feed.minibatches(step, places, settings.accumulate)
+            self.losses.append(self.engine.step(step, minibatches))
+            self.progress = replace(self.progress, step=step)
+            last = step == settings.steps
+            sampling = _due(step, settings.sample_every) or (last and settings.sample_every > 0)
+            if step % settings.log_every == 0 or sampling or last:
+                self._log()
+            if sampling:
+                self._write_samples()
+            signal = int(self.world.max(interrupts.caught or 0))
+            if _due(step, settings.checkpoint_every) or last or signal:
+                self._save()
+            if signal and not last:
+                raise Interrupted(
+                    f"{self.folder}: stopped after step {step} of {settings.steps}, which is "
+                    f"saved; the same command goes on from there",
+                    signal,
+                )
+
+    def finish(self) -> ColdDiffusion:
+        """Write the model folder."""
+        self.world.on_first(self._save_model)
+        return self.engine.averaged
+
+    def _checkpoint(self) -> Checkpoint | None:
+        remove_parts(self.folder)
+        remove_parts(self.folder / CHECKPOINTS)
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is not None:
+            check_same_run(checkpoint, self.facts, self.folder)
+        return checkpoint
+
+    def _log(self) -> None:
+        step, settings = self.progress.step, self.settings
+        shares = torch.stack(self.losses)
+        mean = self.world.sum(shares).mean().item()  # waits for the device
+        now = time.perf_counter()
+        rate = (step - self.logged_step) * settings.batch_size / (now - self.logged)
+        self._restart_clock()
+        self.losses = []
+        self.progress = replace(self.progress, loss=mean)
+        line = TrainingStep(
+            step,
+            settings.steps,
+            mean,
+            learning_rate(step, settings),
+            step * settings.batch_size,
+            rate,
+        )
+        self._on_first(lambda: self.metrics.write(line))
+        if not math.isfinite(mean):
+            raise self._diverged(f"the loss is {mean}")
+        if self.world.rank == 0:
+            if self.on_log is not None:
+                self.on_log(line)
+            emit(
+                "colddiff_training_step",
+                step=line,
+                process=self.engine.averaged,
+                folder=self.folder,
+            )
+
+    def _write_samples(self) -> None:
+        path = self.folder / SAMPLES / f"{self.progress.step:07d}.png"
+        self._on_first(
+            lambda: write_samples(self.engine.averaged, self.held_out, path, self.settings.seed)
+        )
+        self._restart_clock()
+
+    def _save(self) -> None:
+        losses = list(self.world.sum(torch.stack(self.losses))) if self.losses else []
+        self.progress = replace(self.progress, seconds=self._seconds())
+
+        def save() -> None:
+            checkpoint = capture(self.engine, self.progress, losses, self.facts)
+            if not all(tensor.isfinite().all() for tensor in checkpoint.tensors.values()):
+                raise self._diverged("the weights are no longer finite")
+            self.checkpoints.save(checkpoint, self.settings.keep_checkpoints)
+
+        self._on_first(save)
+        self.saved = self.progress.step
+        self._restart_clock()
+
+    def _save_model(self) -> None:
+        progress, settings = self.progress, self.settings
+        save_model(
+            self.engine.averaged,
+            self.folder,
+            provenance={
+                "data": self.dataset.config.provenance if self.dataset.config else None,
+                "seed": settings.seed,
+                "training": {
+                    "steps": settings.steps,
+                    "images_seen": settings.steps * settings.batch_size,
+                    "final_loss": progress.loss,
+                    "seconds": round(progress.seconds, 1),
+                    "device": str(self.world.device),
+                    "processes": self.world.size,
+                    "resumed_at": list(progress.resumed_at),
+                },
+            },
+        )
+
+    def _on_first(self, write: Callable[[], None]) -> None:
+        """Let the first process write; what cannot be written ends the run, told with what is kept.
+
+        Raises:
+            ColdDiffError: it cannot be written.
+        """
+
+        def attempt() -> None:
+            try:
+                write()
+            except UsageError as error:
+                raise ColdDiffError(
+                    f"{error}; {self._kept()}, and the same command goes on from there"
+                ) from error
+
+        self.world.on_first(attempt)
+
+    def _diverged(self, what: str) -> ColdDiffError:
+        return ColdDiffError(
+            f"{what} at step {self.progress.step}: {self._kept()}; try a lower learning rate than "
+            f"train.lr={self.settings.lr:g}, in another folder"
+        )
+
+    def _kept(self) -> str:
+        return f"step {self.saved} is saved" if self.saved else "nothing was saved"
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.began
+
+    def _restart_clock(self) -> None:
+        self.logged, self.logged_step = time.perf_counter(), self.progress.step
 
 
-def _write_samples(
-    process: ColdDiffusion, held_out: ImageDataset, path: Path, settings: TrainTable
-) -> None:
-    """One row each: original, degraded, direct reconstruction, sampled."""
-    device = next(process.parameters()).device
-    x0 = from_uint8(held_out.images(range(min(_GRID, len(held_out)))).to(device))
-    context = process.sample_context(x0, generator(settings.seed, "samples"))
-    x_t = process.degrade(x0, context=context)
-    direct = next(process.steps(x_t, context=context)).x0_hat
-    sampled = process.restore(x_t, context=context)
-    rows = [from_batch(images.cpu().numpy()) for images in (x0, x_t, direct, sampled)]
-    write_image(path, tile(rows))
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _gpus(device: torch.device) -> list[int]:
+    """Whose random state is to be left as it was."""
+    if device.type != "cuda":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]

@@ -1,7 +1,6 @@
 """Training: what it leaves, and that it is a function of the recipe."""
 
 import json
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,9 @@ from colddiff_core.model_facts import load_model_recipe
 from colddiff_core.recipe import Recipe, TrainTable, load_recipe
 from colddiff_core.training import TrainingStep, train
 from colddiff_core.training.ema import Ema
-from colddiff_core.training.randomness import batches, generator
-from colddiff_core.training.trainer import learning_rate, reconstruction_loss
+from colddiff_core.training.engine import learning_rate, reconstruction_loss
+from colddiff_core.training.minibatch import Feed, Minibatch
+from colddiff_core.training.randomness import batch_indices, generator
 
 TINY = [
     "data.image_size=8",
@@ -37,15 +37,16 @@ def tiny(*more: str) -> Recipe:
 def test_the_folder_becomes_a_model_folder_with_its_history(tmp_path: Path) -> None:
     seen: list[TrainingStep] = []
     process = train(tiny(), tmp_path / "run", on_log=seen.append)
-    files = [path.relative_to(tmp_path / "run") for path in tmp_path.rglob("*.*")]
-    names = {path.as_posix() for path in files if path.parts[0] != "tensorboard"}
-    assert names == {
+    names = {path.relative_to(tmp_path / "run").as_posix() for path in tmp_path.rglob("*.*")}
+    assert {name for name in names if not name.startswith("tensorboard/")} == {
         "recipe.toml",
         "model.safetensors",
         "provenance.json",
         "metrics.jsonl",
         "samples/0000003.png",
         "samples/0000006.png",
+        "checkpoints/0000006.safetensors",
+        "checkpoints/0000006.sha256",
     }
     lines = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [step.step for step in seen] == [3, 4, 6]
@@ -110,38 +111,92 @@ def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
-def test_the_loss_is_the_mean_absolute_error_at_levels_from_1_to_t() -> None:
+def test_the_loss_is_the_mean_absolute_error_at_each_image_s_level() -> None:
     pixelate = build("degradation", "pixelate", image_shape=(1, 8, 8), num_steps=3)
-    x0 = torch.rand(64, 1, 8, 8) * 2 - 1
-    levels: list[torch.Tensor] = []
-
-    class Echo(torch.nn.Module):
-        def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            levels.append(t)
-            return x_t
-
-    process = ColdDiffusion(pixelate, Echo(), build("sampler", "naive"))
-    found = reconstruction_loss(process, x0, torch.Generator().manual_seed(0))
-    assert set(levels[0].tolist()) == {1, 2, 3}
-    torch.testing.assert_close(found, (pixelate(x0, levels[0]) - x0).abs().mean())
+    batch = Minibatch(
+        torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8), torch.tensor([1, 3, 2, 1]), {}
+    )
+    x0 = batch.images / 127.5 - 1
+    found = reconstruction_loss(pixelate, lambda x_t, t: x_t * t[:, None, None, None], batch)
+    scale = batch.t[:, None, None, None]
+    torch.testing.assert_close(found, (scale * pixelate(x0, batch.t) - x0).abs().mean())
 
 
 def test_quantized_inputs_are_those_of_a_picture_file() -> None:
     blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=3)
     inputs: list[torch.Tensor] = []
 
-    class Spy(torch.nn.Module):
-        def forward(self, x_t: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-            inputs.append((x_t + 1) * 127.5)
-            return x_t
+    def spy(x_t: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        inputs.append((x_t + 1) * 127.5)
+        return x_t
 
-    x0 = torch.rand(4, 1, 8, 8)
+    images = torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8)
     for quantize in (True, False):
-        draws = torch.Generator().manual_seed(0)
-        process = ColdDiffusion(blur, Spy(), build("sampler", "naive"))
-        reconstruction_loss(process, x0, draws, quantize=quantize)
+        reconstruction_loss(
+            blur, spy, Minibatch(images, torch.full((4,), 3), {}), quantize=quantize
+        )
     torch.testing.assert_close(inputs[0], inputs[1].round(), atol=1e-4, rtol=0)
     assert (inputs[1] - inputs[1].round()).abs().max() > 0.1
+
+
+def test_what_is_drawn_for_an_image_depends_on_its_place_alone() -> None:
+    """Neither on the parts that a batch is computed in nor on who computes them."""
+    shape = (1, 8, 8)
+    mask = build("degradation", "gaussian-mask", image_shape=shape, num_steps=9, center="random")
+    process = ColdDiffusion(mask, torch.nn.Identity(), build("sampler", "naive"))
+    feed = Feed(build("dataset", "mnist-mini", split="train", image_size=8), process, 7, seed=0)
+    (whole,) = feed.minibatches(3, range(7), 1)
+    assert whole.t.min() >= 1
+    assert whole.t.max() <= 9
+    assert len(whole.context["center"].unique(dim=0)) > 1
+    for places in ([range(7)], [range(3), range(3, 7)]):
+        parts = [part for share in places for part in feed.minibatches(3, share, 2)]
+        assert len(parts) == 2 * len(places)
+        for name in ("images", "t"):
+            joined = torch.cat([getattr(part, name) for part in parts])
+            assert torch.equal(joined, getattr(whole, name))
+        centers = torch.cat([part.context["center"] for part in parts])
+        assert torch.equal(centers, whole.context["center"])
+    (other,) = feed.minibatches(4, range(7), 1)
+    assert not torch.equal(other.images, whole.images)
+    assert not torch.equal(other.context["center"], whole.context["center"])
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(tmp_path: Path) -> None:
+    runs = {}
+    for parts in (1, 3):  # 4 images in parts of 1, 1 and 2
+        seen: list[TrainingStep] = []
+        train(tiny(f"train.accumulate={parts}"), tmp_path / str(parts), on_log=seen.append)
+        weights = load_file(tmp_path / str(parts) / "model.safetensors")
+        runs[parts] = ([line.loss for line in seen], weights)
+    assert runs[3][0] == pytest.approx(runs[1][0], abs=1e-6)
+    for name, tensor in runs[1][1].items():
+        torch.testing.assert_close(runs[3][1][name], tensor, atol=1e-4, rtol=0)
+    with pytest.raises(RecipeError, match="batch_size: expected 5 or more"):
+        train(tiny("train.accumulate=5"), tmp_path / "x")
+
+
+def test_clipping_changes_a_run_only_where_the_gradient_is_larger(tmp_path: Path) -> None:
+    weights = {}
+    for norm in (0.0, 1e6, 1e-3):
+        train(tiny(f"train.clip_norm={norm}"), tmp_path / str(norm))
+        weights[norm] = load_file(tmp_path / str(norm) / "model.safetensors")
+    name = "restorer.stem.weight"
+    assert torch.equal(weights[0.0][name], weights[1e6][name])
+    assert not torch.equal(weights[0.0][name], weights[1e-3][name])
+
+
+def test_lower_precision_is_close_and_keeps_weights_in_full(tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16", "fp16"):
+        seen: list[TrainingStep] = []
+        recipe = tiny(f"train.precision='{precision}'")
+        process = train(recipe, tmp_path / precision, on_log=seen.append)
+        assert {weight.dtype for weight in process.parameters()} == {torch.float32}
+        losses[precision] = [line.loss for line in seen]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] != losses["fp32"] != losses["fp16"]
+    assert losses["fp16"] == pytest.approx(losses["fp32"], rel=0.05)
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
@@ -156,14 +211,14 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
 
 
 def test_batches_go_through_all_images_before_any_comes_again() -> None:
-    drawn = list(islice(batches(10, 4, seed=0), 5))
+    drawn = [batch_indices(step, 10, 4, seed=0) for step in range(1, 6)]
     assert all(len(batch) == 4 for batch in drawn)
     flat = [index for batch in drawn for index in batch]
     assert sorted(flat[:10]) == sorted(flat[10:]) == list(range(10))
     assert flat[:10] != flat[10:]
-    assert drawn == list(islice(batches(10, 4, seed=0), 5))
-    assert drawn != list(islice(batches(10, 4, seed=1), 5))
-    assert len(next(batches(3, 7, seed=0))) == 7
+    assert batch_indices(3, 10, 4, seed=0) == drawn[2]
+    assert drawn != [batch_indices(step, 10, 4, seed=1) for step in range(1, 6)]
+    assert len(batch_indices(1, 3, 7, seed=0)) == 7
 
 
 def test_every_purpose_and_step_has_draws_of_its_own() -> None:

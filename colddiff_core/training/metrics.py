@@ -1,0 +1,98 @@
+"""`metrics.jsonl`: one line for each logged step, without gaps or repeats. Imports no torch."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from colddiff_core.errors import UsageError
+from colddiff_core.files import write_atomically
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a line of `metrics.jsonl` says.
+
+    Attributes:
+        step: steps done, from 1.
+        steps: steps in all.
+        loss: mean absolute error on [-1, 1], averaged since the line before.
+        lr: learning rate of the step.
+        images_seen: training images used so far.
+        images_per_second: since the line before.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    images_seen: int
+    images_per_second: float
+
+
+class MetricsFile:
+    """Appends lines to a run's `metrics.jsonl`; a context manager.
+
+    Args:
+        folder: of the run.
+        after: the step that the run goes on from: later lines, which a resumed run writes again,
+            and a last line that a dead process left unfinished are removed.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+
+    def __init__(self, folder: Path, after: int) -> None:
+        self.path = folder / METRICS
+        kept = [json.dumps(line) for line in read_lines(folder) if line["step"] <= after]
+        write_atomically(self.path, "".join(line + "\n" for line in kept))
+        self._file = self.path.open("ab", buffering=0)
+
+    def write(self, line: TrainingStep) -> None:
+        """Append a line.
+
+        Raises:
+            UsageError: it cannot be written, or not all of it.
+        """
+        values = asdict(line)
+        if not math.isfinite(line.loss):
+            values["loss"] = None  # JSON has no word for it
+        content = (json.dumps(values) + "\n").encode()
+        try:
+            whole = self._file.write(content) == len(content)
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be written: {error.strerror}") from error
+        if not whole:
+            raise UsageError(f"{self.path}: cannot be written: the disk is full")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's `metrics.jsonl` that can be read; none if there is no such file.
+
+    Raises:
+        UsageError: it is there and cannot be opened.
+    """
+    path = folder / METRICS
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    for text in content.splitlines():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            yield line

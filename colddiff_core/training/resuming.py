@@ -1,0 +1,81 @@
+"""Whether a checkpoint belongs to the run that is to go on."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from colddiff_core.dataset import ImageDataset
+from colddiff_core.errors import CheckpointError
+from colddiff_core.model_folder import component_configs, resolved_recipe
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.recipe import ComponentTable
+from colddiff_core.training.checkpoint import Checkpoint
+
+_FREE = {
+    "summary",
+    "source",
+    *(f"train.{name}" for name in ("log_every", "sample_every")),
+    *(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints")),
+    *(f"train.{name}" for name in ("accumulate", "compile")),
+}
+"""What a run may change on its way: what it shows and keeps, and how a step is computed."""
+
+_log = logging.getLogger(__name__)
+
+
+def facts_of(process: ColdDiffusion, dataset: ImageDataset) -> dict[str, Any]:
+    """What a checkpoint says about where it comes from: the whole recipe, and versions."""
+    recipe = resolved_recipe(process)
+    parts = component_configs(process)
+    if dataset.config is not None:
+        recipe = recipe.model_copy(update={"data": ComponentTable.of(dataset.config)})
+        parts["dataset"] = dataset.config
+    versions = {config.distribution.partition("==")[::2] for config in parts.values()}
+    return {
+        "schema_version": 1,
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "versions": {"colddiff": version("colddiff"), "torch": torch.__version__, **dict(versions)},
+    }
+
+
+def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with another recipe, and warn of other versions.
+
+    Args:
+        checkpoint: of the run in `folder`.
+        facts: see `facts_of`, of the run that is asked for.
+        folder: to name in the error.
+
+    Raises:
+        CheckpointError: names each value that differs, as it was and as it is.
+    """
+    before, now = (dict(_flat(f["recipe"])) for f in (checkpoint.facts, facts))
+    changed = [
+        f"{key} was {before.get(key, 'not set')!r} and is {now.get(key, 'not set')!r}"
+        for key in sorted((before.keys() | now.keys()) - _FREE)
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise CheckpointError(
+            f"{folder}: holds a run of another recipe, {checkpoint.step} steps long: "
+            f"{'; '.join(changed)}. Go on with the recipe as it was, or name another folder"
+        )
+    was, current = checkpoint.facts["versions"], facts["versions"]
+    for name in was.keys() & current.keys():
+        if was[name] != current[name]:
+            _log.warning(
+                "%s: began with %s %s, goes on with %s; the weights may come out differently",
+                *(folder, name, was[name], current[name]),
+            )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -1,0 +1,105 @@
+"""Runs read back from their folders, finished or not. Imports no torch."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from colddiff_core.errors import CheckpointError, RecipeError, UsageError
+from colddiff_core.recipe import read_toml
+from colddiff_core.training.checkpoint import Checkpoints, read_facts
+from colddiff_core.training.lock import is_locked
+from colddiff_core.training.metrics import METRICS, read_lines
+
+_RECIPE = "recipe.toml"  # as in `model_folder`, which imports torch
+
+State = Literal["finished", "running", "stopped"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run's folder says.
+
+    Attributes:
+        folder: of the run.
+        state: finished (it holds a model), running (a process holds it) or stopped.
+        recipe: the resolved recipe; empty where there is neither a model nor a checkpoint.
+        lines: of `metrics.jsonl`, in the order of steps.
+        saved: the steps of its checkpoints, the newest first.
+        changed: when a line was last written.
+    """
+
+    folder: Path
+    state: State
+    recipe: Mapping[str, Any]
+    lines: Sequence[Mapping[str, Any]]
+    saved: Sequence[int]
+    changed: datetime
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of runs shows, in types of JSON."""
+        last = self.lines[-1] if self.lines else {}
+        names = {key: self.recipe.get(key, {}).get("name") for key in ("data", "degradation")}
+        return {
+            "run": str(self.folder),
+            "state": self.state,
+            "step": last.get("step", 0),
+            "steps": last.get("steps") or self.recipe.get("train", {}).get("steps"),
+            "loss": last.get("loss"),
+            **names,
+            "saved": list(self.saved),
+            "changed": self.changed.isoformat(timespec="seconds"),
+        }
+
+
+def find_runs(folders: Iterable[Path]) -> Iterator[RunRecord]:
+    """The runs among `folders` and what lies directly in them, by path.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder")
+        for candidate in (folder, *sorted(folder.iterdir())):
+            if (candidate / METRICS).is_file():
+                yield read_run(candidate)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read a run.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    path = folder / METRICS
+    try:
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        raise UsageError(f"{folder}: not a run, it has no {METRICS}") from None
+    checkpoints = Checkpoints(folder).paths()
+    state: State = "running" if is_locked(folder) else "stopped"
+    return RunRecord(
+        folder,
+        "finished" if (folder / _RECIPE).exists() else state,
+        _recipe(folder, checkpoints),
+        sorted(read_lines(folder), key=lambda line: line["step"]),
+        [int(path.stem) for path in checkpoints],
+        changed,
+    )
+
+
+def _recipe(folder: Path, checkpoints: Iterable[Path]) -> Mapping[str, Any]:
+    try:
+        return read_toml(folder / _RECIPE)
+    except RecipeError:  # not finished, or damaged
+        pass
+    for path in checkpoints:
+        try:
+            recipe = read_facts(path).get("recipe")
+        except CheckpointError:
+            continue
+        if isinstance(recipe, dict):
+            return recipe
+    return {}
