@@ -55,7 +55,7 @@ class Engine:
         )
         self._replica = DistributedDataParallel(self.network) if world.size > 1 else None
         forward = self._replica or self.network
-        self._forward = torch.compile(forward) if settings.compile else forward
+        self.forward = torch.compile(forward) if settings.compile else forward
 
     def step(self, number: int, minibatches: Iterable[Minibatch]) -> Tensor:
         """Learn from a batch.
@@ -89,14 +89,16 @@ class Engine:
         self.ema.update(self.network)
         return torch.stack(shares).sum()
 
+    def autocast(self) -> AbstractContextManager[None]:
+        """What sets the precision of the network's arithmetic."""
+        dtype = _DTYPES.get(self.settings.precision)
+        return torch.autocast(self.world.device.type, dtype=dtype, enabled=dtype is not None)
+
     def _loss(self, minibatch: Minibatch) -> Tensor:
-        precision = self.settings.precision
-        with torch.autocast(
-            self.world.device.type, dtype=_DTYPES.get(precision), enabled=precision in _DTYPES
-        ):
+        with self.autocast():
             return reconstruction_loss(
                 self.process.degradation,
-                self._forward,
+                self.forward,
                 minibatch,
                 quantize=self.settings.quantize,
             )

@@ -38,12 +38,13 @@ def facts_of(process: ColdDiffusion, dataset: ImageDataset) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "images": len(dataset),
         "versions": {"colddiff": version("colddiff"), "torch": torch.__version__, **dict(versions)},
     }
 
 
 def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Path) -> None:
-    """Refuse to go on with another recipe, and warn of other versions.
+    """Refuse to go on with another recipe or other data, and warn of other versions.
 
     Args:
         checkpoint: of the run in `folder`.
@@ -53,7 +54,10 @@ def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Pat
     Raises:
         CheckpointError: names each value that differs, as it was and as it is.
     """
-    before, now = (dict(_flat(f["recipe"])) for f in (checkpoint.facts, facts))
+    before, now = (
+        {**dict(_flat(f["recipe"])), "number of training images": f["images"]}
+        for f in (checkpoint.facts, facts)
+    )
     changed = [
         f"{key} was {before.get(key, 'not set')!r} and is {now.get(key, 'not set')!r}"
         for key in sorted((before.keys() | now.keys()) - _FREE)

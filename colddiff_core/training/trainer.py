@@ -150,7 +150,7 @@ class Run:
 
     def finish(self) -> ColdDiffusion:
         """Write the model folder."""
-        self.world.on_first(self._save_model)
+        self._on_first(self._save_model)
         return self.engine.averaged
 
     def _checkpoint(self) -> Checkpoint | None:
