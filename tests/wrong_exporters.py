@@ -1,24 +1,82 @@
-"""Wrong exporters, in a module of their own so that a fresh interpreter can import them."""
+"""A right exporter of a few lines, and wrong ones made of it.
 
+They are in a module of their own so that a fresh interpreter can import them.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
 
 from colddiff_core import ColdDiffusion, ParameterError
-from colddiff_core.exporter import ExportedModel, ExportReport
+from colddiff_core.errors import ExportError, ModelFileError, UsageError
+from colddiff_core.exporter import Exporter, ExportReport
+from colddiff_core.files import write_atomically
+from colddiff_core.model_folder import resolved_recipe
 from colddiff_exporters.onnx_exporter import OnnxExporter
 
 
-class NoDot(OnnxExporter):
+class Pickled:
+    """A process out of a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.process, self.recipe = torch.load(io.BytesIO(content), weights_only=False)
+        self.image_shape = self.process.degradation.image_shape
+        self.num_steps = self.process.num_steps
+
+    def restore(
+        self,
+        x_t: np.ndarray,
+        timesteps: Iterable[int] | None = None,
+        context: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        tensors = {name: torch.from_numpy(value) for name, value in (context or {}).items()}
+        return self.process.restore(torch.from_numpy(x_t), timesteps, tensors).numpy()
+
+
+class Pickles(Exporter):
+    """A right one: all of a process as torch saves it."""
+
+    suffix: ClassVar[str] = ".pickle"
+    needs_torch: ClassVar[bool] = True
+
+    def export(self, process: ColdDiffusion, path: Path, **_: Any) -> ExportReport:
+        buffer = io.BytesIO()
+        try:
+            error = self.error_of(process)
+            torch.save((process, resolved_recipe(process)), buffer)
+        except RuntimeError as cause:
+            raise ExportError(f"cannot be saved: {cause}") from cause
+        write_atomically(path, buffer.getvalue())
+        return ExportReport(path, len(buffer.getvalue()), 1, {"batch 1": error}, 0.0)
+
+    def error_of(self, process: ColdDiffusion) -> float:
+        shape = (1, *process.degradation.image_shape)
+        t = torch.tensor([1])
+        return 0.0 if process.restorer(torch.zeros(shape), t).isfinite().all() else math.inf
+
+    def open(self, path: Path, *, device: str = "auto") -> Any:
+        if device not in ("auto", "cpu"):
+            raise UsageError(f"device: expected auto or cpu, got {device!r}")
+        try:
+            return Pickled(path.read_bytes())
+        except Exception as error:
+            raise ModelFileError(f"{path}: {error}") from error
+
+
+class NoDot(Pickles):
     suffix = "onnx"
 
 
-class Rounds(OnnxExporter):
+class Rounds(Pickles):
     """A file of another process."""
 
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
-        import torch
-
         weight = process.restorer.outer.bias
         before = weight.detach().clone()
         try:
@@ -30,41 +88,38 @@ class Rounds(OnnxExporter):
                 weight.copy_(before)
 
 
-class Boasts(OnnxExporter):
+class Boasts(Pickles):
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
         return replace(super().export(process, path, **rest), checks={})
 
 
 class ImportsTorch(OnnxExporter):
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
-        import torch  # noqa: F401
-
-        return super().open(path, device=device)
+    """As this module does at its top."""
 
 
-class TrustsFiles(OnnxExporter):
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+class TrustsFiles(Pickles):
+    def open(self, path: Path, *, device: str = "auto") -> Any:
         return super().open(path, device=device) if path.stem in ("model", "written") else None
 
 
-class RaisesWhatItLikes(OnnxExporter):
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+class RaisesWhatItLikes(Pickles):
+    def open(self, path: Path, *, device: str = "auto") -> Any:
         path.read_bytes()
         return super().open(path, device=device)
 
 
-class TakesAnyDevice(OnnxExporter):
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:  # noqa: ARG002
+class TakesAnyDevice(Pickles):
+    def open(self, path: Path, *, device: str = "auto") -> Any:  # noqa: ARG002
         return super().open(path, device="cpu")
 
 
-class LeavesHalfAFile(OnnxExporter):
+class LeavesHalfAFile(Pickles):
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
         path.write_bytes(b"half")
         return super().export(process, path, **rest)
 
 
-class FailsItsOwnWay(OnnxExporter):
+class FailsItsOwnWay(Pickles):
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
         try:
             return super().export(process, path, **rest)
@@ -72,24 +127,24 @@ class FailsItsOwnWay(OnnxExporter):
             raise ParameterError("no") from error
 
 
-class LeavesItTraining(OnnxExporter):
+class LeavesItTraining(Pickles):
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
         report = super().export(process, path, **rest)
         process.train()
         return report
 
 
-class ChangesWeights(OnnxExporter):
+class ChangesWeights(Pickles):
     def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
         report = super().export(process, path, **rest)
         process.half().float()
         return report
 
 
-class SaysAnotherShape(OnnxExporter):
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
-        model: Any = super().open(path, device=device)
-        model._metadata = replace(model._metadata, timesteps=(9, 0))
+class SaysAnotherShape(Pickles):
+    def open(self, path: Path, *, device: str = "auto") -> Any:
+        model = super().open(path, device=device)
+        model.num_steps = 9
         return model
 
 
@@ -102,11 +157,7 @@ WRONG = [
     (TrustsFiles, "refuses_a_damaged_file", "open of a missing file raises no ModelFileError"),
     (RaisesWhatItLikes, "refuses_a_damaged_file", "it raised FileNotFoundError"),
     (TakesAnyDevice, "refuses_an_unknown_device", "device='abacus'"),
-    (
-        LeavesHalfAFile,
-        "leaves_nothing_on_failure",
-        "holds .*atomic_path",
-    ),
+    (LeavesHalfAFile, "leaves_nothing_on_failure", "holds .*atomic_path"),
     (FailsItsOwnWay, "leaves_nothing_on_failure", "reported by ParameterError"),
     (LeavesItTraining, "keeps_the_process", "in training mode"),
     (ChangesWeights, "keeps_the_process", "exporting changes 'restorer"),

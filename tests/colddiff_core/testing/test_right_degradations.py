@@ -249,7 +249,6 @@ RIGHT: list[tuple[type[Degradation], dict[str, Any]]] = [
     (Shrink, {}),
     (Shrink, {"num_steps": 1000}),
     (Vignette, {}),
-    (Vignette, {"power": 8}),
     (BoxBlur, {}),
     (Posts, {"along": "rows"}),
     (Shuffle, {}),

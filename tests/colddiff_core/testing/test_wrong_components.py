@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch import Tensor, nn
-from wrong_exporters import WRONG
+from wrong_exporters import WRONG, Pickles
 
 from colddiff_core import Context, Degradation, ImageDataset, Prior, Restorer, Sampler, UsageError
 from colddiff_core.degradation import NO_CONTEXT, ImageShape
@@ -386,7 +386,7 @@ class OnePart(Stripes):
         super().__init__("train")
 
 
-@pytest.mark.parametrize("right", [Improved, Net, Flat, Stripes])
+@pytest.mark.parametrize("right", [Improved, Net, Flat, Stripes, Pickles])
 def test_what_the_wrong_ones_are_made_of_is_right(right: type) -> None:
     results = check_component(right)
     assert [(r.check, r.detail) for r in results if r.outcome == "failed"] == []
