@@ -18,6 +18,7 @@ from colddiff_core.restorer import Restorer
 from colddiff_core.sampler import Sampler
 from colddiff_core.testing.check import CheckFailed, one_line
 from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.watch import global_seed
 from colddiff_core.timesteps import evenly
@@ -33,24 +34,6 @@ TOLERANCE = 2e-4
 
 SHORT = 4
 """Steps of the schedule in which a file is run once more."""
-
-
-class TinyRestorer(Restorer):
-    """R(x_t, t) = x_t + 0.1 conv(tanh(conv(x_t) + level)), which trains and exports in a moment.
-
-    Args:
-        image_shape: (C, H, W) of the images.
-    """
-
-    def __init__(self, image_shape: ImageShape) -> None:
-        super().__init__(image_shape)
-        self.inner = nn.Conv2d(image_shape[0], 8, 3, padding=1)
-        self.outer = nn.Conv2d(8, image_shape[0], 3, padding=1)
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """R(x_t, t); see `Restorer.forward`."""
-        level = (t.to(x_t.dtype) / 100)[:, None, None, None]
-        return x_t + 0.1 * self.outer(torch.tanh(self.inner(x_t) + level))  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -9,16 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
 from colddiff_core.errors import ExportError, ModelFileError, UsageError
 from colddiff_core.exporter import Exporter
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import build
-from colddiff_core.restorer import Restorer
 from colddiff_core.testing import uses
 from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
 from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.stand_ins import TypedFade, Unusable
 from colddiff_core.testing.subject import ImageShape, Subject, Target
 from colddiff_core.testing.watch import drawn_from
 
@@ -37,63 +36,6 @@ model = exporter.open(Path(path), device="cpu")
 np.save(arrays, model.restore(np.load(arrays)))
 print(json.dumps(sorted({"torch", "onnx"} & set(sys.modules))))
 """
-
-
-class TypedFade(Degradation):
-    """Towards a tone, for images that are marked; its context has a tensor of each type.
-
-    Args:
-        image_shape: (C, H, W) of the images.
-        num_steps: T.
-    """
-
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 3) -> None:
-        super().__init__(image_shape, num_steps)
-
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
-        """A tone, a column from which on the image fades, and the mark."""
-        return {
-            "tone": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
-            "column": TensorSpec(torch.int64, ()),
-            "marked": TensorSpec(torch.bool, ()),
-        }
-
-    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
-        """Draw all three for each image."""
-        channels, _, width = self.image_shape
-        drawn = [
-            (
-                torch.rand(channels, 1, 1, generator=generator),
-                torch.randint(width, (), generator=generator),
-                torch.rand((), generator=generator) > 0.5,
-            )
-            for _ in x0
-        ]
-        tone, column, marked = map(torch.stack, zip(*drawn, strict=True))
-        return {"tone": tone, "column": column, "marked": marked}
-
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
-        """D(x0, t); see `Degradation.forward`."""
-        columns = torch.arange(self.image_shape[2], device=x0.device)
-        fades = (columns >= context["column"][:, None]) & context["marked"][:, None]
-        weight = (t / self.num_steps)[:, None, None, None] * fades[:, None, None, :]
-        return (x0 * (1 - weight) + context["tone"] * weight).to(x0.dtype)
-
-
-class Unusable(Restorer):
-    """No restorer: it raises.
-
-    Args:
-        image_shape: (C, H, W) of the images.
-    """
-
-    def __init__(self, image_shape: ImageShape) -> None:
-        super().__init__(image_shape)
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
-        """Raise."""
-        raise RuntimeError("this restorer cannot be run")
 
 
 CONTEXTS: Mapping[str, Target] = {"no context": "desaturate", "float, int64 and bool": TypedFade}

@@ -1,0 +1,84 @@
+"""Small parts to put around a component that is checked."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+from colddiff_core.restorer import Restorer
+
+
+class TinyRestorer(Restorer):
+    """R(x_t, t) = x_t + 0.1 conv(tanh(conv(x_t) + level)), which trains and exports in a moment.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__(image_shape)
+        self.inner = nn.Conv2d(image_shape[0], 8, 3, padding=1)
+        self.outer = nn.Conv2d(8, image_shape[0], 3, padding=1)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """R(x_t, t); see `Restorer.forward`."""
+        level = (t.to(x_t.dtype) / 100)[:, None, None, None]
+        return x_t + 0.1 * self.outer(torch.tanh(self.inner(x_t) + level))  # type: ignore[no-any-return]
+
+
+class TypedFade(Degradation):
+    """Towards a tone, for images that are marked; its context has a tensor of each type.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T.
+    """
+
+    def __init__(self, image_shape: ImageShape, *, num_steps: int = 3) -> None:
+        super().__init__(image_shape, num_steps)
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """A tone, a column from which on the image fades, and the mark."""
+        return {
+            "tone": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
+            "column": TensorSpec(torch.int64, ()),
+            "marked": TensorSpec(torch.bool, ()),
+        }
+
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
+        """Draw all three for each image."""
+        channels, _, width = self.image_shape
+        drawn = [
+            (
+                torch.rand(channels, 1, 1, generator=generator),
+                torch.randint(width, (), generator=generator),
+                torch.rand((), generator=generator) > 0.5,
+            )
+            for _ in x0
+        ]
+        tone, column, marked = map(torch.stack, zip(*drawn, strict=True))
+        return {"tone": tone, "column": column, "marked": marked}
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, t); see `Degradation.forward`."""
+        columns = torch.arange(self.image_shape[2], device=x0.device)
+        fades = (columns >= context["column"][:, None]) & context["marked"][:, None]
+        weight = (t / self.num_steps)[:, None, None, None] * fades[:, None, None, :]
+        return (x0 * (1 - weight) + context["tone"] * weight).to(x0.dtype)
+
+
+class Unusable(Restorer):
+    """No restorer: it raises.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__(image_shape)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+        """Raise."""
+        raise RuntimeError("this restorer cannot be run")
