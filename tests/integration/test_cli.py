@@ -260,7 +260,8 @@ def test_a_failed_check_is_exit_code_1_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(
-    "command", ["", "demo", "train", "restore", "degrade", "export", "plugins", "plugins list"]
+    "command",
+    ["", "demo", "train", "restore", "degrade", "export", "plugins list", "runs list", "runs show"],
 )
 def test_help_fits_into_80_columns(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
