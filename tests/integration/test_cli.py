@@ -237,6 +237,12 @@ def test_a_failed_check_is_exit_code_1_and_leaves_no_file(
         "doctor",
         "plugins",
         "plugins list",
+        "plugins info",
+        "plugins check",
+        "plugins new",
+        "runs list",
+        "runs show",
+        "evaluate",
     ],
 )
 def test_help_fits_into_80_columns(
