@@ -153,8 +153,8 @@ def test_check_fails_if_nothing_ran(cli: Cli) -> None:
         ("new ../fog", "'../fog': expected"),
         ("new snow", "'snow': is a degradation of colddiff already"),
         ("new tacos --kind sampler", "is a sampler of colddiff already"),
-        ("new fog --kind colour", "--kind colour: expected degradation"),
-        ("new fog -o .", ".: exists; name another folder with -o"),
+        ("new mist --kind colour", "--kind colour: expected degradation"),
+        ("new mist -o .", ".: exists; name another folder with -o"),
     ],
 )
 def test_mistakes(words: str, message: str, cli: Cli, tmp_path: Path) -> None:
