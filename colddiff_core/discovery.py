@@ -20,7 +20,6 @@ from typing import Any, Literal
 
 import pluggy
 
-from colddiff_core import hookspecs
 from colddiff_core.compatibility import (
     IncompatiblePluginError,
     check_api,
@@ -28,7 +27,7 @@ from colddiff_core.compatibility import (
     check_requirements,
 )
 from colddiff_core.errors import PluginError
-from colddiff_core.hookspecs import KINDS, PROJECT, Component
+from colddiff_core.hookspecs import HOOKS, KINDS, PROJECT, SPECS, Component
 from colddiff_core.switches import Switches, is_strict, is_traced, trace
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -76,7 +75,7 @@ class Plugin:
         if self.manager is None:
             return ()
         hook = self.manager.hook
-        return tuple(name for name in hookspecs.HOOKS if getattr(hook, name).get_hookimpls())
+        return tuple(name for name in HOOKS if getattr(hook, name).get_hookimpls())
 
 
 source_trees: list[tuple[Plugin, EntryPoint]] = []
@@ -164,7 +163,7 @@ def _load(absent: Plugin, point: EntryPoint) -> Plugin:
     if not implemented:
         raise PluginError("it implements no hook of colddiff")
     check_hooks(implemented, absent.blame)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(SPECS)
     components = tuple(
         (kind, _checked(component))
         for kind in KINDS

@@ -12,9 +12,8 @@ from typing import Any
 
 import pluggy
 
-from colddiff_core import hookspecs
 from colddiff_core.discovery import plugins
-from colddiff_core.hookspecs import PROJECT
+from colddiff_core.hookspecs import PROJECT, SPECS
 from colddiff_core.switches import is_strict
 
 _failed: set[str] = set()
@@ -51,7 +50,7 @@ def emit(hook: str, /, **arguments: Any) -> None:
 def listening(listener: object) -> Iterator[None]:
     """Call the hook implementations of `listener`, any object that has some, for a while."""
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(SPECS)
     manager.register(listener)
     entry = (f"{type(listener).__name__} {next(_numbers)}", manager)
     _listening.append(entry)

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -224,3 +225,15 @@ HOOKS = {
     if name.startswith(f"{PROJECT}_")
 }
 """Every hook and the names of its arguments."""
+
+
+class _Specs(ModuleType):
+    """Nothing but the specifications: pluggy looks at every name, once for each plugin."""
+
+    def __dir__(self) -> list[str]:
+        return list(HOOKS)
+
+
+SPECS = _Specs("specs")
+"""The specifications, for `PluginManager.add_hookspecs`."""
+vars(SPECS).update({name: globals()[name] for name in HOOKS})
