@@ -12,7 +12,7 @@ from conftest import ROOT
 from distributions import environment
 from PIL import Image
 
-from colddiff_core.hookspecs import HOOKS
+from colddiff_core.hookspecs import HOOKS, KINDS
 from colddiff_core.switches import DISABLED, ONLY, STRICT, TRACE
 
 GUIDE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
@@ -79,8 +79,8 @@ def test_links_lead_somewhere() -> None:
         assert (ROOT / "docs" / target).exists(), target
 
 
-@pytest.mark.parametrize("kind", ["sampler", "restorer", "prior", "dataset", "exporter"])
-def test_each_other_kind_starts_with_a_package_that_keeps_its_promises(
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_starts_with_a_package_that_keeps_its_promises(
     kind: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / f"colddiff-my-{kind}"
