@@ -80,9 +80,7 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_starts_with_a_package_that_keeps_its_promises(
-    kind: str, tmp_path: Path
-) -> None:
+def test_each_kind_starts_with_a_package_that_keeps_its_promises(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / f"colddiff-my-{kind}"
     site = tmp_path / "site"
     environ = environment(site)

@@ -1,6 +1,8 @@
 """`colddiff plugins list`: everything that is installed, and in which state."""
 
 import json
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,8 @@ from colddiff_core.inventory import STATUSES, inventory
 
 if TYPE_CHECKING:
     from colddiff_core.inventory import Entry
+
+_HEADINGS = ("Name", "Kind", "Status", "Distribution", "Version", "Summary")
 
 SCHEMA_VERSION = 1
 """Of the JSON; `list.schema.json` beside this file describes it."""
@@ -58,22 +62,40 @@ def list_plugins(
 
 
 def _print(entries: "list[Entry]") -> None:
+    rows = [
+        (
+            entry.name,
+            entry.kind or "-",
+            entry.status,
+            entry.distribution,
+            entry.version,
+            " ".join((entry.error or _said(entry)).split()),
+        )
+        for entry in entries
+    ]
+    if sys.stdout.isatty():
+        _print_table(rows)
+        return
+    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
+    for row in (_HEADINGS, *rows):  # a line for each, to be searched
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+
+
+def _said(entry: "Entry") -> str:
+    return ". ".join(filter(None, (entry.summary, entry.note)))
+
+
+def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
+    """Fold what is longer than the terminal is wide."""
     from rich.table import Table
     from rich.text import Text
 
     from colddiff_cli.console import out
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Name", "Kind", "Status", "Distribution", "Version", "Summary"):
-        table.add_column(column, overflow="fold", min_width=6)
-    for entry in entries:
-        cells = (
-            entry.name,
-            entry.kind or "-",
-            entry.status,
-            entry.distribution,
-            entry.version,
-            entry.error or ". ".join(filter(None, (entry.summary, entry.note))),
-        )
-        table.add_row(*map(Text, cells))  # plain: a plugin's words are not our markup
+    for heading in _HEADINGS:
+        table.add_column(heading, overflow="fold", min_width=6)
+    for row in rows:
+        table.add_row(*map(Text, row))  # plain: a plugin's words are not our markup
     out.print(table, soft_wrap=False)
