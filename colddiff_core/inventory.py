@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from colddiff_core.discovery import Plugin
-from colddiff_core.registry import Registered, Registry, registry
+from colddiff_core.registry import Registered, Registry, registry, spellings
 from colddiff_core.targets import fault_of
 
 Status = Literal["active", "disabled", "broken", "incompatible", "shadowed"]
@@ -40,6 +40,11 @@ class Entry:
     aliases: tuple[str, ...] = ()
     error: str | None = None
     note: str | None = None
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """All that may be written for it."""
+        return spellings((self.name, *self.aliases), self.distribution)
 
 
 def inventory(found: Registry | None = None) -> list[Entry]:

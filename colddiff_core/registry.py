@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -54,6 +54,11 @@ class Registered:
     def identity(self) -> str:
         """`name@distribution`, which is unique among the components of a kind."""
         return f"{self.name}@{self.distribution}"
+
+    @cached_property  # each component is compared with every other
+    def spellings(self) -> frozenset[str]:
+        """All that may be written for it; what one spelling means is for `Registry.find`."""
+        return spellings((self.name, *self.component.aliases), self.distribution)
 
     @property
     def builtin(self) -> bool:
@@ -127,8 +132,7 @@ class Registry:
     def is_shadowed(self, item: Registered) -> bool:
         """Whether the bare name of `item` means a built-in of that name instead."""
         return not item.builtin and any(
-            other.builtin and item.name in (other.name, *other.component.aliases)
-            for other in self.components(item.kind)
+            other.builtin and item.name in other.spellings for other in self.components(item.kind)
         )
 
     def namesakes(self, item: Registered) -> list[Registered]:
@@ -138,7 +142,7 @@ class Registry:
         return [
             other
             for other in self.components(item.kind)
-            if other != item and item.name in (other.name, *other.component.aliases)
+            if other != item and item.name in other.spellings
         ]
 
     def find(self, kind: str, name: str) -> Registered:
@@ -151,12 +155,7 @@ class Registry:
         if kind not in KINDS:
             raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
         everything = self.components(kind)
-        matches = [
-            item
-            for item in everything
-            for alias in (item.name, *item.component.aliases)
-            if name in (alias, f"{alias}@{item.distribution}")
-        ]
+        matches = [item for item in everything if name in item.spellings]
         builtin = [item for item in matches if item.builtin]
         if len(builtin or matches) == 1:
             return (builtin or matches)[0]
@@ -219,6 +218,11 @@ def build(kind: str, name: str, /, **params: Any) -> Any:
         PluginError: the component's code cannot be imported or is not of that kind.
     """
     return registry().build(kind, name, **params)
+
+
+def spellings(names: Iterable[str], distribution: str) -> frozenset[str]:
+    """Each name bare, and as `name@distribution`."""
+    return frozenset(text for name in names for text in (name, f"{name}@{distribution}"))
 
 
 def base_class(kind: str) -> type[Buildable]:

@@ -3,31 +3,26 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_core import timesteps as schedules
 from colddiff_core.errors import UsageError
-from colddiff_core.locality import Locality
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.signature import CONTEXT_TYPES
+from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.session import check_seconds, open_session, time_limit
 from colddiff_exporters.step_loop import StepLoop
-
-if TYPE_CHECKING:
-    from colddiff_core.prior import Prior
-    from colddiff_core.recipe import Recipe
 
 Images = NDArray[np.float32]
 OnStep = Callable[[int, int], None]
 """Called after each step with how many are done, and of how many."""
 
 
-class OnnxSampler:
+class OnnxSampler(OpenedFile):
     """A sampler from an ONNX file.
 
     A file of the kind `sampler` runs its whole loop in one call; one of the kind `step` is called
@@ -44,7 +39,7 @@ class OnnxSampler:
 
     def __init__(self, path: Path | str, *, device: str = "auto") -> None:
         file = read_file(Path(path))
-        self._metadata = file.metadata
+        super().__init__(file.metadata)
         self._context = file.context
         self.outputs = tuple(item.name for item in file.model.graph.outputs)
         (self._levels_rank,) = (
@@ -61,34 +56,9 @@ class OnnxSampler:
         return self._metadata.graph
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images it takes."""
-        return self._metadata.image_shape
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-        return self._metadata.num_steps
-
-    @property
-    def locality(self) -> Locality | None:
-        """How far the degradation reaches, if larger images can be restored in tiles."""
-        return self._metadata.locality
-
-    @property
     def static_steps(self) -> int | None:
         """The only number of steps it takes; None for any."""
         return self._metadata.static_steps
-
-    @cached_property
-    def recipe(self) -> "Recipe":
-        """The recipe that the file carries."""
-        return self._metadata.recipe
-
-    @cached_property
-    def prior(self) -> "Prior":
-        """What generation starts from; drawing it takes torch, running the loop does not."""
-        return self._metadata.prior
 
     def restore(
         self,
@@ -297,11 +267,6 @@ class OnnxSampler:
         if only not in (None, steps):
             raise UsageError(f"timesteps: this file takes {only} steps, no other number")
         return levels
-
-    def _check_images(self, x_t: Images) -> None:
-        if x_t.ndim != 4 or x_t.shape[1:] != self.image_shape:
-            expected = ", ".join(map(str, self.image_shape))
-            raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
 
 
 def _contiguous(x: Images) -> Images:

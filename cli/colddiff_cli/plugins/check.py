@@ -110,12 +110,7 @@ def _components(target: str | None, kind: str | None) -> "list[Registered]":
     else:
         owner = normalized(target)
         everything = registry().components(kind)
-        named = [
-            item
-            for item in everything
-            for alias in (item.name, *item.component.aliases)
-            if target in (alias, f"{alias}@{item.distribution}")
-        ]
+        named = [item for item in everything if target in item.spellings]
         found = named or [i for i in everything if normalized(i.distribution) == owner]
     faults = [
         f"{plugin.blame} is {plugin.status}: {plugin.error}"

@@ -58,12 +58,7 @@ def _matches(name: str, kind: str | None) -> "list[Entry]":
     from colddiff_core.switches import normalized
 
     everything = [entry for entry in inventory() if kind in (None, entry.kind)]
-    components = [
-        entry
-        for entry in everything
-        for alias in (entry.name, *entry.aliases)
-        if name in (alias, f"{alias}@{entry.distribution}")
-    ]
+    components = [entry for entry in everything if name in entry.spellings]
     if found := components or [
         entry for entry in everything if normalized(entry.distribution) == normalized(name)
     ]:

@@ -4,24 +4,19 @@ import io
 import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_core import timesteps as schedules
 from colddiff_core.errors import ModelFileError, UsageError
-from colddiff_core.locality import Locality
+from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.torch_export.archive import read_archive
 
-if TYPE_CHECKING:
-    from colddiff_core.prior import Prior
-    from colddiff_core.recipe import Recipe
 
-
-class TorchSampler:
+class TorchSampler(OpenedFile):
     """A sampler from a .pt2 file.
 
     Args:
@@ -42,7 +37,7 @@ class TorchSampler:
                 f"{path}: a .pt2 file runs in torch, which is not installed; pip install torch, "
                 "or export to onnx"
             ) from None
-        self._metadata = archive.metadata
+        super().__init__(archive.metadata)
         self.device = _device(device)
         try:
             if archive.sample_inputs:  # torch falls back to a trusting reader where this one fails
@@ -58,31 +53,6 @@ class TorchSampler:
         except Exception as error:  # torch raises whatever its parts do
             raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images it takes."""
-        return self._metadata.image_shape
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-        return self._metadata.num_steps
-
-    @property
-    def locality(self) -> Locality | None:
-        """How far the degradation reaches, if larger images can be restored in tiles."""
-        return self._metadata.locality
-
-    @cached_property
-    def recipe(self) -> "Recipe":
-        """The recipe that the file carries."""
-        return self._metadata.recipe
-
-    @cached_property
-    def prior(self) -> "Prior":
-        """What generation starts from."""
-        return self._metadata.prior
-
     def restore(
         self,
         x_t: NDArray[np.float32],
@@ -97,9 +67,7 @@ class TorchSampler:
         levels = schedules.checked(
             self._metadata.timesteps if timesteps is None else timesteps, self.num_steps
         )
-        if x_t.ndim != 4 or x_t.shape[1:] != self.image_shape:
-            expected = ", ".join(map(str, self.image_shape))
-            raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
+        self._check_images(x_t)
         return self.run(x_t, levels, context or {})
 
     def run(
