@@ -1,5 +1,6 @@
 """Between the 8-bit values of pictures and the range [-1, 1] of the process."""
 
+import torch
 from torch import Tensor
 
 
@@ -11,3 +12,8 @@ def from_uint8(images: Tensor) -> Tensor:
 def to_uint8_levels(images: Tensor) -> Tensor:
     """Round images in [-1, 1] to the 256 levels that a picture file can hold, clipping beyond."""
     return ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """The picture of images in [-1, 1]: uint8 0…255, rounded, clipped beyond."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

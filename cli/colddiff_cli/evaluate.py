@@ -1,8 +1,8 @@
 """`colddiff evaluate`: the paper's rows and figures for a model of one's own."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from colddiff_cli.options import Device, Model, Seed, Steps, Timesteps, chosen_l
 
 if TYPE_CHECKING:
     from colddiff_core.dataset import ImageDataset
-    from colddiff_core.evaluation.evaluate import Evaluation
+    from colddiff_core.evaluation.record import Evaluation
     from colddiff_core.process import ColdDiffusion
 
 _LABELS = {
@@ -19,8 +19,8 @@ _LABELS = {
     "naive": "Algorithm 1 (naive)",
     "improved": "Algorithm 2 (improved)",
 }
-_HEADINGS = {"rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM"}
-_DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4}
+_HEADINGS = {"rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM", "frechet": "Fréchet"}
+_DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
 
 
 def evaluate(
@@ -42,6 +42,24 @@ def evaluate(
     ] = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Add Fréchet distances, on the features of inception (the FID), "
+            "efficientnet-lite0 or mnist-classifier.",
+        ),
+    ] = None,
+    feature_weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show the figures of another model, as -o wrote them, too; may be repeated.",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images at a time.")] = 100,
     seed: Seed = 0,
     device: Device = "auto",
@@ -54,15 +72,24 @@ def evaluate(
     """Degrade held-out images, restore them in three ways, and print how far off they are.
 
     RMSE is on [0, 1], pooled over all pixels as in the paper; PSNR (dB) and SSIM are means over
-    the images. The JSON holds the protocol with the figures.
+    the images. A Fréchet distance is between a row's images and the clean ones. The JSON holds
+    the protocol with the figures; figures of another protocol are not shown beside these.
 
     Example: `colddiff evaluate digits --images 1000`
     """
     from colddiff_cli.console import progress
     from colddiff_cli.options import torch_device
+    from colddiff_core.errors import UsageError
     from colddiff_core.evaluation.evaluate import evaluate as run
+    from colddiff_core.evaluation.features import feature_network
+    from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
     from colddiff_core.files import write_atomically
     from colddiff_core.process import ColdDiffusion
+
+    if feature_weights is not None and features is None:
+        raise UsageError("--feature-weights: is for --features")
+    others = {path: read_evaluation(path) for path in beside or []}
+    network = None if features is None else feature_network(features, feature_weights)
 
     process = ColdDiffusion.load(model).to(torch_device(device))
     levels = chosen_levels(process.num_steps, steps, timesteps)
@@ -77,15 +104,17 @@ def evaluate(
             timesteps=levels,
             seed=seed,
             batch_size=batch_size,
+            features=network,
             on_batch=lambda done, total: display.update(task, completed=done, total=total),
         )
-    text = json.dumps(_table(found, process), indent=2)
     if output is not None:
-        write_atomically(output, text + "\n")
+        write_atomically(output, found.to_json() + "\n")
+    for path, other in others.items():
+        check_same_protocol(found, other, str(path))
     if as_json:
-        typer.echo(text)
+        typer.echo(found.to_json())
     else:
-        _print(found)
+        _print({str(model): found, **{str(path): other for path, other in others.items()}})
 
 
 def _dataset(
@@ -110,36 +139,31 @@ def _dataset(
     return dataset
 
 
-def _table(found: "Evaluation", process: "ColdDiffusion") -> dict[str, Any]:
-    from colddiff_core.model_folder import component_configs
-
-    return {
-        "schema_version": 1,
-        "rows": found.rows,
-        "protocol": found.protocol,
-        "protocol_hash": found.protocol_hash,
-        "components": [config.provenance for config in component_configs(process).values()],
-    }
-
-
-def _print(found: "Evaluation") -> None:
+def _print(evaluations: "Mapping[str, Evaluation]") -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from colddiff_cli.console import out
 
+    found = next(iter(evaluations.values()))
     protocol = found.protocol
     figures = list(next(iter(found.rows.values())))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for figure in figures:
         table.add_column(_HEADINGS[figure], justify="right")
-    for name, row in found.rows.items():
-        table.add_row(_LABELS[name], *(f"{row[f]:.{_DIGITS[f]}f}" for f in figures))
+    for name, evaluation in evaluations.items():
+        if len(evaluations) > 1:
+            table.add_row(Text(name, style="bold"))
+        for row, values in evaluation.rows.items():
+            table.add_row(_LABELS.get(row, row), *(f"{values[f]:.{_DIGITS[f]}f}" for f in figures))
     out.print(table)
+    distance = protocol["metrics"]["frechet"]
     data = protocol["data"]["name"] if protocol["data"] else "data"
     out.print(
         f"{protocol['images']} images of {data} ({protocol['split']}), "
         f"{len(protocol['timesteps']) - 1} steps, seed {protocol['seed']}, "
-        f"protocol {found.protocol_hash}",
+        + (f"Fréchet distance on {distance['features']}, " if distance else "")
+        + f"protocol {found.protocol_hash}",
         markup=False,
     )

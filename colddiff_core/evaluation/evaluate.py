@@ -1,41 +1,23 @@
 """Evaluate a model on held-out images, and record how it was done."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from colddiff_core import timesteps as schedules
 from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import UsageError
 from colddiff_core.evaluation.comparison import ROWS, compare
+from colddiff_core.evaluation.features import FeatureNetwork
+from colddiff_core.evaluation.record import Evaluation
 from colddiff_core.evaluation.scores import PROTOCOL, Scores
+from colddiff_core.model_folder import component_configs
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import from_uint8
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A table, and the protocol it was made by.
-
-    Attributes:
-        rows: for each of `comparison.ROWS` its figures by name: rmse, psnr, ssim.
-        protocol: data, number of images, schedule, seed, metrics and versions, as JSON can hold.
-    """
-
-    rows: Mapping[str, Mapping[str, float]]
-    protocol: Mapping[str, Any]
-
-    @property
-    def protocol_hash(self) -> str:
-        """Names the protocol: figures of another must not stand in one table with these."""
-        text = json.dumps({**self.protocol, "versions": None}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+from colddiff_core.value_range import from_uint8, to_uint8
 
 
 def evaluate(
@@ -47,6 +29,7 @@ def evaluate(
     timesteps: Sequence[int] | None = None,
     seed: int = 0,
     batch_size: int = 100,
+    features: FeatureNetwork | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Degrade images of a data set, restore them in the ways of the paper, and measure.
@@ -59,6 +42,7 @@ def evaluate(
         timesteps: levels, strictly decreasing to 0; all from T when None.
         seed: of what the degradation draws; the figures do not depend on `batch_size`.
         batch_size: images restored together.
+        features: what Fréchet distances are taken on; without them when None.
         on_batch: called with the number of images done and that of all.
 
     Raises:
@@ -70,20 +54,28 @@ def evaluate(
     count = len(dataset) if count is None else count
     if not 1 <= count <= len(dataset):
         raise UsageError(f"images: expected 1 to {len(dataset)}, got {count}")
+    if features is not None and count < 2:
+        raise UsageError("images: a Fréchet distance needs 2 or more")
     levels = schedules.full(process.num_steps) if timesteps is None else tuple(timesteps)
     device = next(process.parameters(), torch.empty(0)).device
-    scores = {name: Scores(process.degradation.image_shape, device) for name in ROWS}
+    num_features = None if features is None else features.to(device).num_features
+    scores = {name: Scores(process.degradation.image_shape, device, num_features) for name in ROWS}
     draws = generator(seed, "evaluate")
     for start in range(0, count, batch_size):
         indices = range(start, min(start + batch_size, count))
         x0 = from_uint8(dataset.images(indices).to(device))
         found = compare(process, x0, draws, levels, batch_size=batch_size)
+        clean = _features(features, x0)
         for name, images in found.rows.items():
-            scores[name].update(images, x0)
+            scores[name].update(images, x0, _features(features, images), clean)
         if on_batch is not None:
             on_batch(indices[-1] + 1, count)
     rows = {name: row.compute() for name, row in scores.items()}
-    return Evaluation(rows, _protocol(process, dataset, split, count, levels, seed))
+    return Evaluation(
+        rows,
+        _protocol(process, dataset, split, count, levels, seed, features),
+        _components(process),
+    )
 
 
 def _protocol(
@@ -93,6 +85,7 @@ def _protocol(
     count: int,
     levels: Sequence[int],
     seed: int,
+    features: FeatureNetwork | None,
 ) -> dict[str, Any]:
     degradation, data = process.degradation.config, dataset.config
     return {
@@ -105,8 +98,30 @@ def _protocol(
         else {"name": degradation.name, **degradation.params},
         "timesteps": list(levels),
         "seed": seed,
-        "metrics": PROTOCOL,
+        "metrics": {**PROTOCOL, "frechet": None if features is None else of_distance(features)},
         "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
+    }
+
+
+def _features(network: FeatureNetwork | None, images: Tensor) -> Tensor | None:
+    return None if network is None else network(to_uint8(images))
+
+
+def _components(process: ColdDiffusion) -> tuple[str, ...]:
+    """As a model folder records them; none of a process that `build` did not make."""
+    try:
+        return tuple(config.provenance for config in component_configs(process).values())
+    except UsageError:
+        return ()
+
+
+def of_distance(features: FeatureNetwork) -> dict[str, Any]:
+    """How Fréchet distances are taken, for a protocol."""
+    return {
+        "features": features.name,
+        "sha256": features.sha256,
+        "pictures": "clipped and rounded to 8 bits",
+        "against": "the clean images",
     }
 
 

@@ -2,17 +2,23 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch import Tensor
 
 from colddiff_core import ColdDiffusion, ImageDataset, UsageError, build
 from colddiff_core.evaluation import compare, rmse
 from colddiff_core.evaluation.evaluate import evaluate
+from colddiff_core.evaluation.features import feature_network
+from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
+from colddiff_core.evaluation.scores import frechet_distance
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import from_uint8
+from colddiff_core.value_range import from_uint8, to_uint8
 
 
 def test_rmse_is_pooled_over_the_images_on_0_to_1() -> None:
@@ -79,14 +85,13 @@ def test_figures_are_those_of_independent_implementations(wide: ColdDiffusion) -
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Wang et al. 2004, with the gaussian window and reflected borders, written down once more."""
+    """Wang et al. 2004, with whole gaussian windows, written down once more."""
     offset = np.arange(11) - 5
     taps = np.exp(-(offset**2) / (2 * 1.5**2))
     window = np.outer(taps, taps) / taps.sum() ** 2
 
     def local(image: np.ndarray) -> np.ndarray:
-        padded = np.pad(image, 5, mode="reflect")
-        return (np.lib.stride_tricks.sliding_window_view(padded, (11, 11)) * window).sum((2, 3))
+        return (np.lib.stride_tricks.sliding_window_view(image, (11, 11)) * window).sum((2, 3))
 
     mean_a, mean_b = local(a), local(b)
     var_a, var_b = local(a * a) - mean_a**2, local(b * b) - mean_b**2
@@ -131,3 +136,61 @@ def test_mistakes(options: dict[str, int], message: str, wide: ColdDiffusion) ->
 def test_images_of_another_shape_are_refused(process: ColdDiffusion) -> None:
     with pytest.raises(UsageError, match=r"\(1, 16, 16\), the model's \(1, 8, 8\)"):
         evaluate(process, Bars(), split="test")
+
+
+def test_the_frechet_distance_is_that_of_the_formula() -> None:
+    draws = torch.Generator().manual_seed(0)
+    mixing = torch.randn(12, 12, generator=draws).double()
+    some = torch.randn(70, 12, generator=draws).double() + 1_000  # far from 0: sums must not cancel
+    others = torch.randn(50, 12, generator=draws).double() @ mixing + 1_001
+    metric = frechet_distance(12)
+    metric.update(some, real=True)
+    for batch in torch.split(others, 20):
+        metric.update(batch, real=False)
+    a, b = (np.cov(features.T.numpy()) for features in (some, others))
+    mean = (some.mean(0) - others.mean(0)).numpy()
+    expected = mean @ mean + np.trace(a + b - 2 * sqrtm(a @ b).real)
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-7)
+
+
+def test_frechet_distances_of_the_rows(wide: ColdDiffusion) -> None:
+    network = feature_network("mnist-classifier")
+    found = evaluate(wide, Bars(), split="test", batch_size=3, features=network)
+    x0 = from_uint8(Bars().images(range(7)))
+    x_t = wide.degrade(x0, context=wide.sample_context(x0, generator(0, "evaluate")))
+    metric = frechet_distance(network.num_features)
+    metric.update(network(to_uint8(x0)), real=True)
+    metric.update(network(to_uint8(x_t)), real=False)
+    assert found.rows["degraded"]["frechet"] == pytest.approx(metric.compute().item(), rel=1e-6)
+    assert found.protocol["metrics"]["frechet"]["features"] == "mnist-classifier"
+    assert found.protocol["metrics"]["frechet"]["sha256"] == network.sha256
+    plain = evaluate(wide, Bars(), split="test")
+    assert found.protocol_hash != plain.protocol_hash
+    with pytest.raises(UsageError, match="needs 2 or more"):
+        evaluate(wide, Bars(), split="test", count=1, features=network)
+
+
+def test_an_evaluation_is_read_back_and_stands_only_beside_its_like(
+    wide: ColdDiffusion, tmp_path: Path
+) -> None:
+    found = evaluate(wide, Bars(), split="test", count=3)
+    path = tmp_path / "found.json"
+    path.write_text(found.to_json())
+    again = read_evaluation(path)
+    assert again == found
+    check_same_protocol(found, again, "found.json")
+    newer = replace(again, protocol={**again.protocol, "versions": {"torch": "99"}})
+    check_same_protocol(found, newer, "found.json")
+    fewer = evaluate(wide, Bars(), split="test", count=2)
+    with pytest.raises(UsageError, match=r"found.json: .*: images is 3 there and 2 here$"):
+        check_same_protocol(fewer, again, "found.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1, "rows": {}}', "nul\0"])
+def test_what_is_no_evaluation_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"found.json: expected the JSON of an evaluation"):
+        read_evaluation(path)
+    with pytest.raises(UsageError, match="No such file"):
+        read_evaluation(tmp_path / "missing.json")

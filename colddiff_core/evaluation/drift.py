@@ -1,0 +1,52 @@
+"""How far from D(x0, t) a sampling loop gets on its way down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colddiff_core.evaluation.comparison import rmse
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.registry import build
+
+ALGORITHMS = ("naive", "improved")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Curves of error over t.
+
+    Attributes:
+        timesteps: the levels, from the one that the images were degraded to down to 0.
+        errors: RMSE on [0, 1] of x_t against D(x0, t) at each level, by algorithm; the last is the
+            error of the restored images.
+    """
+
+    timesteps: tuple[int, ...]
+    errors: Mapping[str, tuple[float, ...]]
+
+
+def drift(
+    process: ColdDiffusion, x0: Tensor, generator: torch.Generator, timesteps: Sequence[int]
+) -> Drift:
+    """Follow Algorithms 1 and 2 from the same degraded images down to level 0.
+
+    The paper's argument for Algorithm 2 (section 3.3) is that its x_t stays near D(x0, t) although
+    R errs.
+
+    Args:
+        process: gives the degradation and the restorer; its sampler is not used.
+        x0: (N, C, H, W) clean images in [-1, 1], on the device of the process.
+        generator: on the CPU, for what the degradation draws.
+        timesteps: levels, strictly decreasing to 0.
+    """
+    context = process.sample_context(x0, generator)
+    with torch.no_grad():
+        truth = [process.degrade(x0, t, context) for t in timesteps]
+    errors = {}
+    for name in ALGORITHMS:
+        other = ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
+        states = other.trajectory(truth[0], timesteps, context)
+        errors[name] = tuple(rmse(x, expected) for x, expected in zip(states, truth, strict=True))
+    return Drift(tuple(timesteps), errors)

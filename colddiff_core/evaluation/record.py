@@ -1,0 +1,113 @@
+"""The figures of an evaluation with the protocol they were taken by, as a file keeps them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from colddiff_core.errors import UsageError
+
+MAX_BYTES = 10_000_000
+"""Largest file that is read."""
+
+FREE = ("versions",)
+"""Parts of a protocol that may differ between figures in one table."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A table, and the protocol it was made by.
+
+    Attributes:
+        rows: for each of `comparison.ROWS` its figures by name: rmse, psnr, ssim, frechet.
+        protocol: data, number of images, schedule, seed, metrics and versions, as JSON can hold.
+        components: what the model is made of, `kind:distribution:name==version`.
+    """
+
+    rows: Mapping[str, Mapping[str, float]]
+    protocol: Mapping[str, Any]
+    components: tuple[str, ...] = ()
+
+    @property
+    def protocol_hash(self) -> str:
+        """Names the protocol: figures of another must not stand in one table with these."""
+        text = json.dumps({**self.protocol, "versions": None}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """The text of a file."""
+        content = {
+            "schema_version": 1,
+            "rows": self.rows,
+            "protocol": self.protocol,
+            "protocol_hash": self.protocol_hash,
+            "components": list(self.components),
+        }
+        return json.dumps(content, indent=2)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+    schema_version: int
+    rows: dict[str, dict[str, float]]
+    protocol: dict[str, Any]
+    components: list[str] = []
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read what `Evaluation.to_json` wrote.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of those.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    try:
+        found = _File.model_validate_json(text)
+    except ValidationError:
+        found = None
+    if found is None or found.schema_version != 1 or not found.rows:
+        raise UsageError(
+            f"{path}: expected the JSON of an evaluation, as `colddiff evaluate -o` writes it"
+        )
+    return Evaluation(found.rows, found.protocol, tuple(found.components))
+
+
+def check_same_protocol(one: Evaluation, other: Evaluation, name: str) -> None:
+    """Figures of different protocols do not stand in one table.
+
+    Args:
+        one: an evaluation.
+        other: what is to stand beside it.
+        name: of the other, for the message.
+
+    Raises:
+        UsageError: the protocols differ; says in what.
+    """
+    before, now = (dict(_flat(e.protocol)) for e in (other, one))
+    different = [
+        f"{key} is {before.get(key, 'not there')} there and {now.get(key, 'not there')} here"
+        for key in sorted(before.keys() | now.keys())
+        if key.partition(".")[0] not in FREE and before.get(key) != now.get(key)
+    ]
+    if different:
+        raise UsageError(
+            f"{name}: was measured by another protocol, its figures cannot stand beside these: "
+            f"{'; '.join(different)}"
+        )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, json.dumps(value)
