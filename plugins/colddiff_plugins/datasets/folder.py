@@ -1,5 +1,6 @@
 """Pictures of any kind and size from a folder, brought to one shape."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,9 @@ from colddiff_plugins.datasets._parts import (
     need_two,
     part,
 )
-from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
+from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded, printable
+
+_log = logging.getLogger(__name__)
 
 
 class Folder(PicturesInParts):
@@ -93,7 +96,7 @@ class FolderSource(Source):
         """
         if not folder.is_dir():
             raise DatasetError(f"{folder}: no such folder")
-        found = sorted(_files(folder), key=lambda item: Path(item.name))
+        found = sorted(_files(folder), key=lambda item: item.name.split("/"))
         return cls(os.path.realpath(folder), tuple(found), channels, folder)
 
     @contextmanager
@@ -106,12 +109,22 @@ class FolderSource(Source):
 
 
 def _files(folder: Path) -> Iterator[Listed]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        within = Path(place).relative_to(folder)
-        for name in files:
+    waiting = [(str(folder), "")]
+    while waiting:
+        place, within = waiting.pop()
+        try:
+            entries = list(os.scandir(place))
+        except OSError as error:
+            _log.warning("skipped %s: %s", printable(place), error.strerror)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, f"{within}{entry.name}/"))
+                continue
             with suppress(OSError):  # it is gone already, or a link to nowhere
-                state = Path(place, name).stat()
-                if stat.S_ISREG(state.st_mode) and not name.startswith("."):
+                state = entry.stat()
+                if stat.S_ISREG(state.st_mode):
                     stamp = f"{state.st_size} {state.st_mtime_ns}"
-                    yield Listed((within / name).as_posix(), stamp)
+                    yield Listed(f"{within}{entry.name}", stamp)
