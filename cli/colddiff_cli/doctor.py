@@ -4,6 +4,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated
@@ -35,6 +36,7 @@ def _findings() -> Iterator[Finding]:
     yield Finding("colddiff", "ok", version("colddiff"))
     yield from _torch()
     yield from _plugins()
+    yield _cache()
 
 
 def _torch() -> Iterator[Finding]:
@@ -85,6 +87,21 @@ def _plugins() -> Iterator[Finding]:
             yield from exporter.findings()
         except PluginError as error:
             yield Finding("plugin", "problem", str(error))
+
+
+def _cache() -> Finding:
+    from colddiff_core.cache import cache_folder
+    from colddiff_core.errors import UsageError
+
+    try:
+        folder = cache_folder()
+    except UsageError as error:
+        return Finding("cache", "note", str(error))
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # gone already
+            size += path.stat().st_size
+    return Finding("cache", "ok", f"{folder}, {size / 1e9:.2f} GB; it may be deleted at any time")
 
 
 def _print(findings: list[Finding]) -> None:

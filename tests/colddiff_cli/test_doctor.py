@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,12 @@ def test_torch_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     (found,) = doctor._torch()
     assert (found.status, found.mend) == ("note", "pip install torch")
+
+
+def test_the_cache_is_weighed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLDDIFF_CACHE", str(tmp_path / "cache"))
+    assert doctor._cache().text.startswith(f"{tmp_path}/cache, 0.00 GB")
+    (tmp_path / "cache/pictures").mkdir(parents=True)
+    with (tmp_path / "cache/pictures/x.npy").open("wb") as file:
+        file.truncate(1_230_000_000)  # takes no room
+    assert doctor._cache().text.startswith(f"{tmp_path}/cache, 1.23 GB")

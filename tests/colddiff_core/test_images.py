@@ -55,6 +55,13 @@ def test_eight_bits_survive_the_value_range(value: int) -> None:
     assert np.array_equal(images.from_batch(batch)[0], pixels)
 
 
+def test_content_is_decoded_as_a_file_is(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", RGB)
+    assert np.array_equal(images.decode_image(path.read_bytes(), "x", 3), RGB)
+    with pytest.raises(ImageError, match=r"^row 7: not a picture that can be read$"):
+        images.decode_image(b"hello", "row 7")
+
+
 def test_what_is_out_of_range_is_clipped() -> None:
     batch = np.array([-3.0, 3.0]).reshape(1, 1, 1, 2)
     assert images.from_batch(batch)[0].ravel().tolist() == [0, 255]

@@ -15,4 +15,10 @@ def colddiff_datasets() -> list[Component]:
             "cifar10", f"{_HERE}.cifar10:Cifar10", "The 60,000 photographs, from their batches"
         ),
         Component("folder", f"{_HERE}.folder:Folder", "All pictures in a folder and below"),
+        Component("zip", f"{_HERE}.zip:Zip", "All pictures in a zip file, which is not unpacked"),
+        Component(
+            "huggingface",
+            f"{_HERE}.huggingface:HuggingFace",
+            "A data set of the Hugging Face Hub, or in its formats on disk",
+        ),
     ]

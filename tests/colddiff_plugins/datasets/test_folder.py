@@ -1,5 +1,6 @@
 """Pictures from a folder."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from colddiff_core import build
 from colddiff_core.dataset import ImageDataset, Split
 from colddiff_core.errors import DatasetError
+from colddiff_plugins.datasets._pictures import decoded
 
 
 @pytest.fixture
@@ -82,3 +84,35 @@ def test_images_are_uint8_and_contiguous(folder: Path) -> None:
     batch = load(folder).images([1, 0])
     assert batch.dtype == torch.uint8
     assert batch.is_contiguous()
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = os.scandir
+
+    def scandir(place: str) -> object:
+        if str(place).endswith("set1"):
+            raise PermissionError(13, "Permission denied")
+        return original(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(load(folder)) + len(load(folder, "test")) == 6
+    assert f"skipped {folder}/set1: Permission denied" in caplog.messages
+
+
+def test_many_pictures_are_mapped_from_the_cache(tmp_path: Path) -> None:
+    for k in range(120):
+        Image.new("RGB", (9, 9), (k, 0, 0)).save(tmp_path / f"{k:03}.png")
+    before = reds(load(tmp_path)), reds(load(tmp_path, "test"))
+    decoded.cache_clear()
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert isinstance(train._pixels.base, np.memmap)  # type: ignore[attr-defined]
+    assert (reds(train), reds(test)) == before
+    batch = train.images([0])
+    batch.fill_(255)  # what is fetched is a copy
+    assert train.images([0])[0, 0, 0, 0] != 255
+    (tmp_path / "007.png").write_bytes(b"damaged since")
+    assert sorted(reds(load(tmp_path)) + reds(load(tmp_path, "test"))) == [
+        k for k in range(120) if k != 7
+    ]
