@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 
 def read_image(path: Path, channels: Literal[1, 3] | None = None) -> Pixels:
-    """Decode a picture: upright, without its alpha channel, 8 bits a channel.
+    """Decode a picture file: upright, without its alpha channel, 8 bits a channel.
 
     Args:
         path: the file.
@@ -40,30 +40,48 @@ def read_image(path: Path, channels: Literal[1, 3] | None = None) -> Pixels:
     Raises:
         ImageError: not a picture that Pillow reads, damaged, or over `MAX_PIXELS`.
     """
+    return _decoded(path, str(path), channels)
+
+
+def decode_image(content: bytes, name: str, channels: Literal[1, 3] | None = None) -> Pixels:
+    """Decode the content of a picture file, as `read_image` does.
+
+    Args:
+        content: what the file would hold.
+        name: begins the messages of errors.
+        channels: convert to grey (1) or colour (3); None keeps what the file has.
+
+    Raises:
+        ImageError: not a picture that Pillow reads, damaged, or over `MAX_PIXELS`.
+    """
+    return _decoded(BytesIO(content), name, channels)
+
+
+def _decoded(file: Path | BytesIO, name: str, channels: Literal[1, 3] | None) -> Pixels:
     Image.init()
-    formats = [name for name in Image.OPEN if name not in _RUN_A_PROGRAM]
+    formats = [known for known in Image.OPEN if known not in _RUN_A_PROGRAM]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what the size check below refuses
-            with Image.open(path, formats=formats) as picture:
-                _check_size(path, picture)
+            with Image.open(file, formats=formats) as picture:
+                _check_size(name, picture)
                 return _to_pixels(ImageOps.exif_transpose(picture), channels)
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not a picture that can be read") from None
+        raise ImageError(f"{name}: not a picture that can be read") from None
     except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
+        raise ImageError(f"{name}: no such file") from None
     except IsADirectoryError:
-        raise ImageError(f"{path}: a folder, not a picture") from None
+        raise ImageError(f"{name}: a folder, not a picture") from None
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        raise ImageError(f"{path}: cannot be decoded: {error}") from None
+        raise ImageError(f"{name}: cannot be decoded: {error}") from None
 
 
-def _check_size(path: Path, picture: Image.Image) -> None:
+def _check_size(name: str, picture: Image.Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {picture.width}x{picture.height} is over the limit of "
+            f"{name}: {picture.width}x{picture.height} is over the limit of "
             f"{MAX_PIXELS // 1_000_000} megapixels"
         )
 

@@ -1,30 +1,34 @@
 """Pictures of any kind and size from a folder, brought to one shape."""
 
-import hashlib
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import DatasetError, ImageError, ParameterError
-from colddiff_core.images import Pixels, fit, read_image, write_image
+from colddiff_core.dataset import Split
+from colddiff_core.errors import DatasetError
+from colddiff_core.images import Pixels, read_image, write_image
+from colddiff_plugins.datasets._parts import (
+    PicturesInParts,
+    check_fraction,
+    check_size,
+    need_two,
+    part,
+)
+from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
 
-_log = logging.getLogger(__name__)
 
-
-class Folder(ImageDataset):
+class Folder(PicturesInParts):
     """All pictures in a folder and its subfolders, in the order of their paths.
 
     Each is resized until it covers the square and cropped centrally; it is decoded once and kept
-    as uint8. Hidden files are passed over. A file that is no readable picture is reported by name
-    and skipped.
+    as uint8, for the next time, too (see `colddiff doctor` for where). Hidden files are passed
+    over. A file that is no readable picture is reported by name and skipped.
 
     Args:
         split: which part; a picture's part depends on its name and `split_seed` alone (unless
@@ -50,29 +54,12 @@ class Folder(ImageDataset):
         test_fraction: float = 0.1,
         split_seed: int = 0,
     ) -> None:
-        if not 1 <= image_size <= 4096:
-            raise ParameterError(f"image_size: expected 1 to 4096 pixels, got {image_size}")
-        if not 0 < test_fraction < 1:
-            raise ParameterError(f"test_fraction: expected between 0 and 1, got {test_fraction}")
-        if not folder.is_dir():
-            raise DatasetError(f"{folder}: no such folder")
-        listing = tuple(
-            (path, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder)
-        )
-        pictures = _decoded(listing, image_size, channels)
-        if len(pictures) < 2:
-            raise DatasetError(
-                f"{folder}: {len(pictures)} of {len(listing)} files can be read as pictures; "
-                f"at least 2 are needed, one to learn from and one held out"
-            )
-        ranked = sorted(pictures, key=lambda path: _position(path.relative_to(folder), split_seed))
-        held_out = sum(
-            _position(path.relative_to(folder), split_seed) < test_fraction for path in ranked
-        )
-        held_out = min(max(held_out, 1), len(ranked) - 1)  # too few for chance to give both
-        chosen = sorted(ranked[:held_out] if split == "test" else ranked[held_out:])
-        stacked = np.stack([pictures[path] for path in chosen])
-        self._pictures = torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)))
+        check_size(image_size)
+        check_fraction(test_fraction)
+        source = FolderSource.of(folder, channels)
+        pictures = decoded(source, image_size)
+        need_two(str(folder), pictures, len(source.listing))
+        super().__init__(pictures, part(pictures.names, split, test_fraction, split_seed))
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
@@ -82,41 +69,49 @@ class Folder(ImageDataset):
             write_image(folder / f"{k:02}.png", pixels)
         return {"folder": folder, "image_size": 16}
 
-    @property
-    def image_shape(self) -> ImageShape:
-        """(channels, image_size, image_size)."""
-        _, channels, height, width = self._pictures.shape
-        return (channels, height, width)
 
-    def __len__(self) -> int:
-        return len(self._pictures)
+@dataclass(frozen=True)
+class FolderSource(Source):
+    """The files in a folder and below.
 
-    def images(self, indices: Sequence[int]) -> Tensor:
-        """Fetch a batch; see `ImageDataset.images`."""
-        return self._pictures[list(indices)]
+    Attributes:
+        folder: as it was named.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path, channels: Literal[1, 3]) -> "FolderSource":
+        """List a folder: its files and those below that are not hidden, in the order of paths.
+
+        Args:
+            folder: where to look.
+            channels: 1 to read pictures as grey, 3 as colour.
+
+        Raises:
+            DatasetError: the folder does not exist.
+        """
+        if not folder.is_dir():
+            raise DatasetError(f"{folder}: no such folder")
+        found = sorted(_files(folder), key=lambda item: Path(item.name))
+        return cls(os.path.realpath(folder), tuple(found), channels, folder)
+
+    @contextmanager
+    def opened(self) -> Iterator[Read]:
+        """See `Source.opened`."""
+        yield self._read
+
+    def _read(self, number: int) -> Pixels:
+        return read_image(self.folder / self.listing[number].name, self.channels)
 
 
-def _position(path: Path, seed: int) -> float:
-    """A number in [0, 1) that depends on the name and the seed alone."""
-    digest = hashlib.blake2b(f"{seed}:{path.as_posix()}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            yield path
-
-
-@lru_cache(maxsize=1)  # the training part and the held-out part come from one decoding
-def _decoded(
-    listing: tuple[tuple[Path, int, int], ...], size: int, channels: Literal[1, 3]
-) -> dict[Path, Pixels]:
-    pictures = {}
-    for path, _, _ in listing:
-        try:
-            pictures[path] = fit(read_image(path, channels), size, size)
-        except ImageError as error:
-            _log.warning("skipped %s", error)
-    return pictures
+def _files(folder: Path) -> Iterator[Listed]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        within = Path(place).relative_to(folder)
+        for name in files:
+            with suppress(OSError):  # it is gone already, or a link to nowhere
+                state = Path(place, name).stat()
+                if stat.S_ISREG(state.st_mode) and not name.startswith("."):
+                    stamp = f"{state.st_size} {state.st_mtime_ns}"
+                    yield Listed((within / name).as_posix(), stamp)

@@ -1,0 +1,218 @@
+"""Decoded pictures on disk, in the folder of the cache: an array, and beside it what it is of.
+
+The name of an entry is made of everything that its content depends on, so that processes that
+write it at the same time write the same. The array comes first and what it is of last; both are
+renamed to where they belong when they are whole.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import PIL
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from colddiff_core.cache import CACHE, cache_folder
+from colddiff_core.errors import UsageError
+from colddiff_core.files import atomic_path, write_atomically
+
+_FORMAT = 1  # with another number, nothing that was kept before is taken
+_PIECE = 1 << 24  # bytes whose checksum is computed at a time
+_SPARE = 1 << 28  # bytes left free on the disk, for everybody else
+_ABANDONED = 24 * 3600  # seconds since a process last wrote to a file that was never finished
+_MAX_REASONS = 100
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures, in the order of their listing.
+
+    Attributes:
+        pixels: (n, C, H, W) uint8, of those that could be read; contiguous.
+        skipped: the others: why, by their places in the listing.
+    """
+
+    pixels: NDArray[np.uint8]
+    skipped: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Pictures that could not be read.
+
+    Attributes:
+        numbers: their places in the listing, ascending.
+        reasons: why, for the first hundred; each begins with the picture's name.
+    """
+
+    numbers: list[int]
+    reasons: list[str]
+
+    def add(self, more: Mapping[int, str]) -> None:
+        """Take in those of another batch."""
+        self.numbers.extend(more)
+        self.reasons.extend(list(more.values())[: _MAX_REASONS - len(self.reasons)])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """All pictures of a listing.
+
+    Attributes:
+        pixels: (n, C, H, W) uint8, of those that could be read, in the order of the listing.
+        skipped: the others.
+    """
+
+    pixels: NDArray[np.uint8]
+    skipped: Skipped
+
+
+@dataclass(frozen=True)
+class _About:
+    """What is written beside an array: a checksum of the rest, and what is not in the array."""
+
+    crc32: int
+    skipped: Skipped
+
+
+_ABOUT = TypeAdapter(_About)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where the pictures of one listing are kept.
+
+    Attributes:
+        folder: in the cache.
+        shape: (N, C, H, W): how many are listed, and what each is brought to.
+        name: of the files, but for their endings.
+    """
+
+    folder: Path
+    shape: tuple[int, int, int, int]
+    name: str
+
+    @classmethod
+    def of(
+        cls, place: str, listing: Iterable[tuple[str, str]], shape: tuple[int, int, int, int]
+    ) -> "Entry":
+        """Find the place in the cache for pictures.
+
+        Args:
+            place: names their source; an older entry of the same place gives way.
+            listing: name and stamp of each.
+            shape: (N, C, H, W).
+
+        Raises:
+            UsageError: there is no folder for a cache.
+        """
+        content = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__]).encode())
+        for item in listing:
+            content.update(json.dumps(item).encode())
+        of_place = hashlib.sha256(json.dumps([place, shape[1:]]).encode())
+        name = f"{of_place.hexdigest()[:16]}-{content.hexdigest()}"
+        return cls(cache_folder() / "pictures", shape, name)
+
+    @property
+    def pixels(self) -> Path:
+        """The array."""
+        return self.folder / f"{self.name}.npy"
+
+    @property
+    def about(self) -> Path:
+        """What it is of."""
+        return self.folder / f"{self.name}.json"
+
+    def load(self) -> Kept | None:
+        """The pictures, mapped from the file; None if they are not there or damaged."""
+        try:
+            about = _ABOUT.validate_json(self.about.read_bytes())
+            pixels = np.asarray(npy.open_memmap(self.pixels, mode="r"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _log.warning("%s: damaged (%s), decoding again", self.pixels, error)
+            return None
+        count = self.shape[0] - len(about.skipped.numbers)
+        if pixels.dtype != np.uint8 or pixels.shape != (count, *self.shape[1:]):
+            _log.warning("%s: damaged, decoding again", self.pixels)
+            return None
+        if _of_numbers(about.skipped.numbers, _crc32(pixels, 0)) != about.crc32:
+            _log.warning("%s: damaged (checksum), decoding again", self.pixels)
+            return None
+        return Kept(pixels, about.skipped)
+
+    def write(self, batches: Iterable[Batch]) -> None:
+        """Keep pictures, and forget those of an older listing of the same place.
+
+        Raises:
+            UsageError: the folder cannot be written, or there is no room for them.
+        """
+        self._make_room()
+        crc32, count, skipped = 0, 0, Skipped([], [])
+        with atomic_path(self.pixels) as part, part.open("wb") as file:
+            _write_header(file, self.shape)
+            for batch in batches:
+                file.write(batch.pixels.data)
+                crc32 = _crc32(batch.pixels, crc32)
+                count += len(batch.pixels)
+                skipped.add(batch.skipped)
+            file.seek(0)
+            _write_header(file, (count, *self.shape[1:]))  # as long as before: numpy pads it
+        about = _About(_of_numbers(skipped.numbers, crc32), skipped)
+        write_atomically(self.about, _ABOUT.dump_json(about))
+        self._forget_older()
+
+    def _make_room(self) -> None:
+        needed = math.prod(self.shape) + _SPARE
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise UsageError(f"{self.folder}: cannot be written: {error.strerror}") from error
+        if free < needed:
+            raise UsageError(
+                f"{self.folder}: has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are "
+                f"needed; set {CACHE} to a folder with more room"
+            )
+
+    def _forget_older(self) -> None:
+        older = set(self.folder.glob(f"{self.name.partition('-')[0]}-*"))
+        long_ago = time.time() - _ABANDONED
+        with suppress(OSError):  # another process has been here, or still reads it
+            for path in older - {self.pixels, self.about}:
+                path.unlink()
+            for part in self.folder.glob(".*.part"):
+                if part.stat().st_mtime < long_ago:
+                    part.unlink()
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(file, header)
+
+
+def _crc32(pixels: NDArray[np.uint8], before: int) -> int:
+    """The checksum goes on from that of the pictures before."""
+    content = pixels.reshape(-1).data
+    for start in range(0, len(content), _PIECE):
+        before = zlib.crc32(content[start : start + _PIECE], before)
+    return before
+
+
+def _of_numbers(numbers: list[int], before: int) -> int:
+    return zlib.crc32(json.dumps(numbers).encode(), before)
