@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from colddiff_core.degradation import Context, ImageShape
+from colddiff_core.locality import Locality
 from colddiff_plugins.degradations.endpoint import EndpointDegradation, stand_in
 
 
@@ -31,6 +32,11 @@ class Blend(EndpointDegradation):
 
     def __init__(self, image_shape: ImageShape, *, num_steps: int = 20) -> None:
         super().__init__(image_shape, num_steps, _evenly)
+
+    @property
+    def locality(self) -> Locality:
+        """Each pixel by itself, from its degraded one."""
+        return Locality(reach=0)
 
     def sample_context(
         self,
