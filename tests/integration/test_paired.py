@@ -92,6 +92,9 @@ def test_a_photograph_is_restored_alone_from_folder_and_file(
     for given in (model, "m.onnx"):
         assert np.abs(restored(given, photo) - alone).max() <= 1  # level of rounding
         assert np.abs(restored(given, photo, "--tile") - alone).max() <= 1
+    Image.new("RGB", (40, 24), (90, 60, 30)).save(model.parent / "00.png")
+    assert restored("m.onnx", "00.png", "--tile").shape == (24, 40, 3)
+    assert restored(model, "00.png", "--tile", "--simulate").shape == (24, 3 * 40 + 4, 3)
     refused = cli("restore", model, photo, "--sampler", "improved", "-o", "restored")
     assert refused.code == 2
     assert "'endpoint' is missing" in refused.err
