@@ -1,7 +1,7 @@
 """What several tests share."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,16 @@ torch.set_num_threads(1)  # the tensors are small, and pytest-xdist fills the co
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, here and in the processes they start."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLDDIFF_CACHE", str(folder))
+        patch.setenv("HF_HOME", str(folder / "hub"))
+        yield folder
 
 
 @pytest.fixture(scope="session")

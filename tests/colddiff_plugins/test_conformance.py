@@ -26,6 +26,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "unet": [{"channels": 8, "multipliers": [1, 2], "blocks": 2, "attention": True}],
     "channel-mean-gmm": [{"components": 3, "noise_std": 0.0}],
     "folder": [{"channels": 1, "test_fraction": 0.5}],
+    "zip": [{"channels": 1, "test_fraction": 0.5}],
 }
 """Parameters to try besides the defaults, by name; where a name is of two kinds, for neither."""
 
@@ -66,6 +67,8 @@ def conformance(item: Registered) -> Callable[[Callable[[], None]], None]:
 
     @parametrize_with_checks(item, cases=[{}, *MORE.get(item.name, [])])
     def test(check: Callable[[], None]) -> None:
+        if item.name == "huggingface":
+            pytest.importorskip("datasets", reason="pip install 'colddiff[huggingface]'")
         check()
 
     return test

@@ -16,4 +16,10 @@ def colddiff_datasets() -> list[Component]:
         ),
         Component("folder", f"{_HERE}.folder:Folder", "All pictures in a folder and below"),
         Component("paired", f"{_HERE}.paired:Paired", "Clean pictures with real degraded ones"),
+        Component("zip", f"{_HERE}.zip:Zip", "All pictures in a zip file, which is not unpacked"),
+        Component(
+            "huggingface",
+            f"{_HERE}.huggingface:HuggingFace",
+            "A data set of the Hugging Face Hub, or in its formats on disk",
+        ),
     ]

@@ -140,21 +140,25 @@ class Entry:
     def load(self) -> Kept | None:
         """The pictures, mapped from the file; None if they are not there or damaged."""
         try:
-            about = _ABOUT.validate_json(self.about.read_bytes())
-            pixels = np.asarray(npy.open_memmap(self.pixels, mode="r"))
-        except FileNotFoundError:
+            kept = self._read()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:
-            _log.warning("%s: damaged (%s), decoding again", self.pixels, error)
-            return None
-        count = self.shape[0] - len(about.skipped.numbers)
-        if pixels.dtype != np.uint8 or pixels.shape != (count, *self.shape[1:]):
+        except (OSError, ValueError):
+            kept = None
+        if kept is None:
             _log.warning("%s: damaged, decoding again", self.pixels)
-            return None
-        if _of_numbers(about.skipped.numbers, _crc32(pixels, 0)) != about.crc32:
-            _log.warning("%s: damaged (checksum), decoding again", self.pixels)
-            return None
-        return Kept(pixels, about.skipped)
+        return kept
+
+    def _read(self) -> Kept | None:
+        about = _ABOUT.validate_json(self.about.read_bytes())
+        pixels = np.asarray(npy.open_memmap(self.pixels, mode="r"))
+        count = self.shape[0] - len(about.skipped.numbers)
+        whole = (
+            pixels.dtype == np.uint8
+            and pixels.shape == (count, *self.shape[1:])
+            and _of_numbers(about.skipped.numbers, _crc32(pixels, 0)) == about.crc32
+        )
+        return Kept(pixels, about.skipped) if whole else None
 
     def write(self, batches: Iterable[Batch]) -> None:
         """Keep pictures, and forget those of an older listing of the same place.
