@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from colddiff_core.component import Buildable
-from colddiff_core.degradation import ImageShape
+from colddiff_core.degradation import NO_CONTEXT, Context, ImageShape
 
 Split = Literal["train", "test"]
 """Which part of a data set: to learn from, or held out."""
@@ -39,3 +39,20 @@ class ImageDataset(Buildable, ABC):
         Returns:
             (len(indices), C, H, W), uint8 as stored: `value_range.from_uint8` maps them to [-1, 1].
         """
+
+    def context(
+        self,
+        indices: Sequence[int],  # noqa: ARG002 - what a set of pairs needs, not one of clean images
+    ) -> Context:
+        """Fetch what is known of the images' degradation, where it is real and not drawn.
+
+        It goes before what the prior and the degradation draw, in training and in evaluation.
+
+        Args:
+            indices: as for `images`.
+
+        Returns:
+            Some entries of the degradation's `context_spec`, or none, as here; with the batch axis
+            in front, on the CPU; images as float32 in [-1, 1].
+        """
+        return NO_CONTEXT

@@ -5,14 +5,15 @@ formats that Pillow hands to another program are not read.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from colddiff_core.errors import ImageError
 from colddiff_core.files import write_atomically
@@ -57,7 +58,26 @@ def decode_image(content: bytes, name: str, channels: Literal[1, 3] | None = Non
     return _decoded(BytesIO(content), name, channels)
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file, upright; it is not decoded.
+
+    Raises:
+        ImageError: not a picture that Pillow reads, or over `MAX_PIXELS`.
+    """
+    with _opened(path, str(path)) as picture:
+        on_its_side = picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        height, width = picture.height, picture.width
+        return (width, height) if on_its_side else (height, width)
+
+
 def _decoded(file: Path | BytesIO, name: str, channels: Literal[1, 3] | None) -> Pixels:
+    with _opened(file, name) as picture:
+        return _to_pixels(ImageOps.exif_transpose(picture), channels)
+
+
+@contextmanager
+def _opened(file: Path | BytesIO, name: str) -> Iterator[Image.Image]:
+    """Let a picture be read; whatever goes wrong is an ImageError."""
     Image.init()
     formats = [known for known in Image.OPEN if known not in _RUN_A_PROGRAM]
     try:
@@ -65,7 +85,7 @@ def _decoded(file: Path | BytesIO, name: str, channels: Literal[1, 3] | None) ->
             warnings.simplefilter("ignore")  # Pillow warns of what the size check below refuses
             with Image.open(file, formats=formats) as picture:
                 _check_size(name, picture)
-                return _to_pixels(ImageOps.exif_transpose(picture), channels)
+                yield picture
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not a picture that can be read") from None
     except FileNotFoundError:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core import timesteps as schedules
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
 from colddiff_core.errors import UsageError
 from colddiff_core.events import emit
 from colddiff_core.prior import Prior
@@ -80,18 +80,35 @@ class ColdDiffusion(nn.Module):
         """T."""
         return self.degradation.num_steps
 
-    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
-        """Draw the context for a batch: from the prior what it gives, the rest from D.
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """The context that restoring takes: all of D's, or none if the sampler does not use it."""
+        return self.degradation.context_spec if self.sampler.uses_context else {}
+
+    def sample_context(
+        self, x0: Tensor, generator: torch.Generator, known: Context = NO_CONTEXT
+    ) -> Context:
+        """Put together the context for a batch: what is known, then from the prior, then from D.
 
         Args:
             x0: (B, C, H, W) images to be degraded.
             generator: on the CPU, the only source of randomness.
+            known: from the data set, `ImageDataset.context`; it is not drawn.
+
+        Raises:
+            UsageError: D has no use for what is known: the images would be degraded in another
+                way than the real one.
         """
         wanted = self.degradation.context_spec.keys()
-        given: Context = NO_CONTEXT
-        if self.prior is not None and wanted & set(self.prior.gives):
-            given = self.prior.sample(len(x0), generator)[1]
-            given = {name: given[name].to(x0.device) for name in wanted & given.keys()}
+        if known.keys() - wanted:
+            raise UsageError(
+                f"data: gives {min(known.keys() - wanted)!r} with each image, and the degradation "
+                f"takes {', '.join(wanted) or 'no context'}; use one that takes it, or other data"
+            )
+        given = {name: value.to(x0.device) for name, value in known.items()}
+        if self.prior is not None and (wanted - given.keys()) & set(self.prior.gives):
+            drawn = self.prior.sample(len(x0), generator)[1]
+            given = {name: drawn[name].to(x0.device) for name in wanted & drawn.keys()} | given
         if wanted == given.keys():
             return given
         return {**self.degradation.sample_context(x0, generator), **given}
@@ -114,7 +131,7 @@ class ColdDiffusion(nn.Module):
         """
         self._check_images(x0)
         levels = self._check_levels(self.num_steps if t is None else t, x0)
-        context = self._check_context(context, x0)
+        context = self._check_context(context, self.degradation.context_spec, x0)
         return self.degradation(x0, levels, context)  # type: ignore[no-any-return]
 
     def restore(
@@ -130,7 +147,7 @@ class ColdDiffusion(nn.Module):
         Args:
             x_t: (B, C, H, W) images at level `timesteps[0]`.
             timesteps: levels, strictly decreasing to 0; all from T when None.
-            context: that of the degradation; needed if D is random.
+            context: that of the degradation; what `context_spec` names is needed.
             on_step: called after each step.
 
         Returns:
@@ -169,7 +186,7 @@ class ColdDiffusion(nn.Module):
             else schedules.checked(timesteps, self.num_steps)
         )
         self._check_images(x_t)
-        context = self._check_context(context, x_t)
+        context = self._check_context(context, self.context_spec, x_t)
         x = x_t
         for t, s in itertools.pairwise(levels):
             t_batch, s_batch = (
@@ -263,7 +280,10 @@ class ColdDiffusion(nn.Module):
                 f"got {tuple(images.shape)}"
             )
 
-    def _check_context(self, context: Context | None, images: Tensor) -> Context:
+    def _check_context(
+        self, context: Context | None, needed: Mapping[str, TensorSpec], images: Tensor
+    ) -> Context:
+        """Those entries of a context that are needed."""
         given = NO_CONTEXT if context is None else context
         unknown = sorted(given.keys() - self.degradation.context_spec.keys())
         if unknown:
@@ -271,7 +291,7 @@ class ColdDiffusion(nn.Module):
                 f"context: the degradation has no {unknown[0]!r}; it takes "
                 f"{', '.join(self.degradation.context_spec) or 'none'}"
             )
-        for name, spec in self.degradation.context_spec.items():
+        for name, spec in needed.items():
             if name not in given:
                 raise UsageError(
                     f"context: {name!r} is missing; draw it with degradation.sample_context"
@@ -285,4 +305,4 @@ class ColdDiffusion(nn.Module):
                 raise UsageError(
                     f"context {name!r}: expected {spec.dtype}, got {given[name].dtype}"
                 )
-        return given
+        return {name: given[name] for name in needed}

@@ -1,6 +1,7 @@
 """The contract of a sampler: one step of a sampling algorithm."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,6 +14,10 @@ class Sampler(Buildable, ABC):
 
     The loop, its schedule and the callbacks belong to `ColdDiffusion`.
     """
+
+    uses_context: ClassVar[bool] = True
+    """Whether a step looks at the context. Where none does, it is empty: neither restoring nor an
+    exported file asks for a context, even if the degradation has one."""
 
     @abstractmethod
     def step(
@@ -32,7 +37,7 @@ class Sampler(Buildable, ABC):
             t: (B,) int64 levels of `x_t`.
             s: (B,) int64 levels to reach, s < t.
             degradation: D.
-            context: what is random about D, fixed over the steps.
+            context: what is random about D, fixed over the steps; empty unless `uses_context`.
 
         Returns:
             x_s, (B, C, H, W).

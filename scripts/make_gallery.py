@@ -59,6 +59,7 @@ class Row:
 DIGITS = {"seven": 0, "two": 1}  # positions in the test set
 SHOWN = {
     "animorph": Row(endpoint="sea"),
+    "blend": Row(endpoint="scan"),
     "gaussian-blur": Row(params={"std": 2, "kernel_size": 15, "padding": "reflect"}),
     "gaussian-mask": Row(("hills", "sea"), {"std_step": 0.5, "center": "random"}),
     "gaussian-noise": Row(("seven", "two"), size=64),
@@ -103,8 +104,8 @@ The command below each picture makes it; any other picture will do. A name that 
 {sections}
 ## The pictures
 
-`hills` and `sea` are drawn by [`make_gallery.py`](../scripts/make_gallery.py) and are, like the
-rest of the project, under the MIT licence. {pictures} show digits of
+`hills`, `sea` and `scan` are drawn by [`make_gallery.py`](../scripts/make_gallery.py) and are, like
+the rest of the project, under the MIT licence. {pictures} show digits of
 [MNIST](../plugins/colddiff_plugins/datasets/mnist_mini/README.md) by Yann LeCun and Corinna Cortes,
 and are under the
 [Creative Commons Attribution-Share Alike 3.0 licence](https://creativecommons.org/licenses/by-sa/3.0/).
@@ -145,7 +146,7 @@ def originals() -> dict[str, Pixels]:
     """The pictures that are degraded, by name."""
     digits = build("dataset", "mnist-mini", split="test", image_size=28)
     found = {name: digits.images([k])[0].numpy().transpose(1, 2, 0) for name, k in DIGITS.items()}
-    return {"hills": hills(), "sea": sea(), **found}
+    return {"hills": hills(), "sea": sea(), "scan": scan(), **found}
 
 
 class Canvas:
@@ -222,6 +223,16 @@ def sea() -> Pixels:
             c.paint(c.box(0.576, 0.18, 0.594, 0.64), (84, 54, 44))
             c.paint(c.disc(0.6, 0.62, 0.11, flat=2.2) & (c.y > 0.635), (150, 44, 50))
     return c.pixels()
+
+
+def scan() -> Pixels:
+    """The hills on an old print, scanned: faded, yellow, scratched and dusty."""
+    colors = hills().astype(np.float64)
+    faded = 85 + 0.35 * colors.mean(2, keepdims=True) + 0.15 * colors
+    paper = faded * (1.0, 0.93, 0.72)
+    paper[:, [29, 90, 91]] += 45
+    paper[np.random.default_rng(0).random((SIDE, SIDE)) < 0.012] = (238, 230, 205)
+    return np.rint(paper.clip(0, 255)).astype(np.uint8)
 
 
 if __name__ == "__main__":

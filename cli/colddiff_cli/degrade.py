@@ -63,7 +63,7 @@ def degrade(
     ] = None,
     endpoint: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", help="What the pictures turn into, for animorph."),
+        typer.Option(metavar="IMAGE", help="What the pictures turn into, for animorph and blend."),
     ] = None,
     seed: Seed = 0,
 ) -> None:

@@ -136,7 +136,8 @@ class _Simulation:
         padded = np.pad(pixels, [*beyond, (0, 0)], mode="symmetric")
         degradation = self._built((channels, padded.shape[0], padded.shape[1]))
         x0 = torch.from_numpy(to_batch([padded]))
-        x_t: torch.Tensor = degradation(x0, torch.tensor([self._level]))
+        context = degradation.sample_context(x0, self._generator)
+        x_t: torch.Tensor = degradation(x0, torch.tensor([self._level]), context)
         inside: Images = x_t[0, :, :height, :width].numpy()
         return inside
 

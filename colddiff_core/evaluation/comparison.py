@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colddiff_core.degradation import NO_CONTEXT, Context
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import build
 
@@ -47,6 +48,7 @@ def compare(
     timesteps: Sequence[int] | None = None,
     *,
     batch_size: int = 100,
+    known: Context = NO_CONTEXT,
 ) -> Comparison:
     """Degrade images and restore them in one step, by Algorithm 1 and by Algorithm 2.
 
@@ -57,6 +59,7 @@ def compare(
         timesteps: levels, strictly decreasing to 0; all from T when None. The images are degraded
             to the first.
         batch_size: images restored together.
+        known: what is not drawn of the context of `x0`; see `ImageDataset.context`.
     """
     naive, improved = (
         ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
@@ -64,8 +67,10 @@ def compare(
     )
     level = process.num_steps if timesteps is None else timesteps[0]
     batches = []
-    for batch in torch.split(x0, batch_size):
-        context = process.sample_context(batch, generator)
+    for start in range(0, len(x0), batch_size):
+        part = slice(start, start + batch_size)
+        batch, given = x0[part], {name: value[part] for name, value in known.items()}
+        context = process.sample_context(batch, generator, given)
         with torch.no_grad():
             x_t = process.degrade(batch, level, context)
         batches.append(

@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         process: the model, in evaluation mode.
-        dataset: clean images; the first `count` are taken.
+        dataset: clean images, and what is known of their degradation; the first `count` are taken.
         split: which part of its data set that is, for the protocol.
         count: number of images; all when None.
         timesteps: levels, strictly decreasing to 0; all from T when None.
@@ -64,7 +64,8 @@ def evaluate(
     for start in range(0, count, batch_size):
         indices = range(start, min(start + batch_size, count))
         x0 = from_uint8(dataset.images(indices).to(device))
-        found = compare(process, x0, draws, levels, batch_size=batch_size)
+        known = dataset.context(indices)
+        found = compare(process, x0, draws, levels, batch_size=batch_size, known=known)
         clean = _features(features, x0)
         for name, images in found.rows.items():
             scores[name].update(images, x0, _features(features, images), clean)

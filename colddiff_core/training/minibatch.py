@@ -41,8 +41,8 @@ class Feed:
     """Makes minibatches, each a pure function of (seed, step, places in the batch).
 
     Args:
-        dataset: gives the images.
-        process: gives T and draws the context.
+        dataset: gives the images, and what is known of their degradation.
+        process: gives T and draws the rest of the context.
         batch_size: images of a step in all processes together.
         seed: of the order and of every draw.
     """
@@ -71,19 +71,22 @@ class Feed:
         levels = torch.randint(1, self._process.num_steps + 1, (self.batch_size,), generator=draws)
         for k in range(parts):
             part = places[k * len(places) // parts : (k + 1) * len(places) // parts]
-            images = self.dataset.images([indices[place] for place in part])
+            chosen = [indices[place] for place in part]
+            images, known = self.dataset.images(chosen), self.dataset.context(chosen)
             yield Minibatch(
-                images, levels[part.start : part.stop], self._context(images, step, part)
+                images, levels[part.start : part.stop], self._context(images, known, step, part)
             )
 
-    def _context(self, images: Tensor, step: int, places: range) -> Context:
-        if not self._process.degradation.context_spec:
+    def _context(self, images: Tensor, known: Context, step: int, places: range) -> Context:
+        if not (known or self._process.degradation.context_spec):
             return NO_CONTEXT
         contexts = [
             self._process.sample_context(
-                from_uint8(image[None]), generator(self.seed, "context", step, place)
+                from_uint8(images[k : k + 1]),
+                generator(self.seed, "context", step, place),
+                {name: value[k : k + 1] for name, value in known.items()},
             )
-            for image, place in zip(images, places, strict=True)
+            for k, place in enumerate(places)
         ]
         return joined(contexts)
 

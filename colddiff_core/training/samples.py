@@ -25,8 +25,9 @@ def write_samples(process: ColdDiffusion, held_out: ImageDataset, path: Path, se
         UsageError: it cannot be written.
     """
     device = next(process.parameters()).device
-    x0 = from_uint8(held_out.images(range(min(_COLUMNS, len(held_out)))).to(device))
-    context = process.sample_context(x0, generator(seed, "samples"))
+    shown = range(min(_COLUMNS, len(held_out)))
+    x0 = from_uint8(held_out.images(shown).to(device))
+    context = process.sample_context(x0, generator(seed, "samples"), held_out.context(shown))
     x_t = process.degrade(x0, context=context)
     direct = next(process.steps(x_t, context=context)).x0_hat
     sampled = process.restore(x_t, context=context)

@@ -11,7 +11,7 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from colddiff_core import ColdDiffusion, ImageDataset, UsageError, build
+from colddiff_core import ColdDiffusion, Context, ImageDataset, UsageError, build
 from colddiff_core.evaluation import compare, rmse
 from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import feature_network
@@ -112,6 +112,27 @@ def test_figures_do_not_depend_on_the_batch_size_but_on_the_protocol(wide: ColdD
     fewer = evaluate(wide, Bars(), split="test", count=5)
     assert fewer.protocol_hash != one.protocol_hash
     assert json.loads(json.dumps(one.protocol)) == one.protocol
+
+
+def test_images_are_degraded_as_the_data_set_knows_they_were() -> None:
+    class Cut(Bars):
+        """Each image is masked around a corner of its own."""
+
+        def context(self, indices: Sequence[int]) -> Context:
+            return {"center": torch.tensor([[k, 15 - k] for k in indices])}
+
+    shape = (1, 16, 16)
+    process = ColdDiffusion(
+        build("degradation", "gaussian-mask", image_shape=shape, num_steps=4, center="random"),
+        build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)),
+        build("sampler", "improved"),
+    ).eval()
+    found = evaluate(process, Cut(), split="test", batch_size=3)
+    x0 = from_uint8(Cut().images(range(7)))
+    x_t = process.degrade(x0, context=Cut().context(range(7)))
+    assert found.rows["degraded"]["rmse"] == pytest.approx(rmse(x_t, x0), rel=1e-5)
+    both = compare(process, x0, generator(0, "x"), batch_size=3, known=Cut().context(range(7)))
+    assert torch.equal(both.rows["degraded"], x_t)
 
 
 def test_small_images_have_no_ssim(process: ColdDiffusion) -> None:

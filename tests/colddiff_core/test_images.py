@@ -39,6 +39,23 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
     assert images.read_image(tmp_path / "x.png").shape == (3, 2, 3)
 
 
+@pytest.mark.parametrize("orientation", range(10))  # 1 to 8 mean something
+def test_the_size_is_that_of_the_upright_picture(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(RGB).save(tmp_path / "x.png", exif=exif)
+    found = images.image_size(tmp_path / "x.png")
+    assert found == images.read_image(tmp_path / "x.png").shape[:2]
+
+
+def test_the_size_of_what_is_no_picture_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"x\.png: no such file"):
+        images.image_size(tmp_path / "x.png")
+    (tmp_path / "x.png").write_text("hello")
+    with pytest.raises(ImageError, match=r"x\.png: not a picture that can be read"):
+        images.image_size(tmp_path / "x.png")
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     for pixels in (RGB, RGB[:, :, :1]):
         images.write_image(tmp_path / "x.png", pixels)

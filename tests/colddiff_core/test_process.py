@@ -1,10 +1,12 @@
 """The process: loop, callbacks, checks."""
 
+from typing import Any, ClassVar
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from colddiff_core import ColdDiffusion, Step, UsageError, build
+from colddiff_core import ColdDiffusion, Prior, Sampler, Step, UsageError, build
 from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
 
 
@@ -122,6 +124,43 @@ def test_a_random_degradation_wants_its_context() -> None:
         fade.restore(images())
     with pytest.raises(UsageError, match=r"expected shape \(2, 1, 1, 1\), got \(3, 1, 1, 1\)"):
         fade.degrade(images(), context={"colour": torch.zeros(3, 1, 1, 1)})
+
+
+def test_a_sampler_that_does_not_use_the_context_needs_none() -> None:
+    class Forgetful(Sampler):
+        uses_context: ClassVar[bool] = False
+
+        def step(self, *inputs: Any) -> Tensor:
+            _, x0_hat, *_, context = inputs
+            assert not context  # even if it is given: what a file computes is the same
+            return x0_hat
+
+    fade = ColdDiffusion(Fade(), Half(), Forgetful())
+    context = fade.degradation.sample_context(images(), torch.Generator())
+    assert not fade.context_spec
+    assert torch.equal(fade.restore(images(), (4, 0)), images() / 2)
+    assert torch.equal(fade.restore(images(), (4, 0), context), images() / 2)
+    with pytest.raises(UsageError, match="the degradation has no 'color'"):
+        fade.restore(images(), (4, 0), {"color": images()})
+    with pytest.raises(UsageError, match="'colour' is missing"):
+        fade.degrade(images())
+
+
+def test_what_is_known_of_the_context_is_not_drawn() -> None:
+    class Black(Prior):
+        gives: ClassVar[tuple[str, ...]] = ("colour",)
+
+        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:  # noqa: ARG002
+            return torch.zeros(n, 1, 8, 8), {"colour": torch.zeros(n, 1, 1, 1)}
+
+    known = {"colour": torch.full((2, 1, 1, 1), 0.5)}
+    for prior in (None, Black((1, 8, 8))):
+        fade = ColdDiffusion(Fade(), Half(), build("sampler", "naive"), prior)
+        draws = torch.Generator().manual_seed(0)
+        assert torch.equal(fade.sample_context(images(), draws, known)["colour"], known["colour"])
+        assert not torch.equal(fade.sample_context(images(), draws)["colour"], known["colour"])
+    with pytest.raises(UsageError, match=r"gives 'endpoint' .* and the degradation takes colour"):
+        fade.sample_context(images(), draws, {**known, "endpoint": images()})
 
 
 def test_saving_needs_parts_that_a_recipe_can_name(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from colddiff_core.timesteps import evenly, full
 
 PARAMS: dict[str, dict[str, object]] = {
     "animorph": {"num_steps": 5},
+    "blend": {"num_steps": 5},
     "color-mask": {"num_steps": 5, "std": 1.0, "std_step": 0.5},
     "desaturate": {"num_steps": 5},
     "gaussian-blur": {"num_steps": 5, "kernel_size": 3, "std": 0.7},
@@ -33,7 +34,7 @@ PAIRS = [
     (degradation, sampler)
     for degradation in builtins("degradation")
     for sampler in builtins("sampler")
-    if sampler != "ddim" or degradation in ("animorph", "gaussian-noise")
+    if sampler != "ddim" or degradation in ("animorph", "blend", "gaussian-noise")
 ]
 
 
@@ -54,7 +55,7 @@ def test_the_file_agrees_with_torch(
     for batch in (1, 7):
         x0 = torch.rand(batch, channels, 16, 8, generator=draws) * 2 - 1
         context = process.degradation.sample_context(x0, draws)
-        arrays = {name: value.numpy() for name, value in context.items()}
+        arrays = {name: context[name].numpy() for name in process.context_spec}
         for levels in (full(process.num_steps), evenly(process.num_steps, 2)):
             x_t = process.degrade(x0, levels[0], context)
             feed = {"x_t": x_t.numpy(), "timesteps": np.array(levels), **arrays}

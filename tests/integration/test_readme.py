@@ -32,13 +32,17 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader has at hand: the checkout's picture and what the demo leaves."""
+    """What a reader has at hand: the checkout's picture, what the demo leaves, and pairs."""
     folder = tmp_path_factory.mktemp("tour")
     shutil.copytree(ROOT / "docs", folder / "docs")
     for name in ("original", "degraded"):
         (folder / "colddiff-demo" / name).mkdir(parents=True)
         for k in range(2):
             Image.new("L", (32, 32), 50 * k).save(folder / f"colddiff-demo/{name}/{k}.png")
+    for name in ("clean", "degraded"):
+        (folder / "rain" / name).mkdir(parents=True)
+        for k in range(3):
+            Image.new("RGB", (150, 140), (50 * k, 90, 20)).save(folder / f"rain/{name}/{k}.png")
     return folder
 
 
@@ -59,12 +63,19 @@ def run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_tour_runs_in_order(tour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(COMMANDS) >= 7
     for command in COMMANDS:
-        if command.startswith("colddiff train"):  # the same, on fewer steps
-            command += " --set train.steps=2 --set restorer.channels=8"
+        if command.startswith("colddiff train"):  # the same, on fewer steps and pixels
+            command += " --set train.steps=2 --set restorer.channels=8 --set data.image_size=32"
         if command.startswith("colddiff generate"):
             command += " --steps 2"
         run(command, tour, monkeypatch)
-    for name in ("snow.gif", "restored/0.png", "compared/1.png", "grid.png", "digits.onnx"):
+    for name in (
+        "snow.gif",
+        "restored/0.png",
+        "compared/1.png",
+        "dried/2.png",
+        "grid.png",
+        "digits.onnx",
+    ):
         assert (tour / name).is_file()
     for snippet in blocks("python"):
         if snippet.startswith("# colddiff_fade"):

@@ -100,6 +100,30 @@ def results_are_copies(subject: Subject) -> None:
 
 
 @check
+def context_goes_with_the_images(subject: Subject) -> None:
+    """`context` gives finite tensors on the CPU, the batch in front, in the order asked for."""
+    for split, data in _both(subject).items():
+        indices = [len(data) - 1, *_some(data, 3)]
+        one_by_one = [data.context([k]) for k in indices]
+        for name, value in data.context(indices).items():
+            asked = f"split={split!r}: context({indices})[{name!r}]"
+            if not isinstance(value, Tensor) or value.device.type != "cpu":
+                raise CheckFailed(f"{asked} is no tensor on the CPU")
+            if value.shape[:1] != (len(indices),):
+                raise CheckFailed(f"{asked} has shape {tuple(value.shape)}: one row for each index")
+            if value.is_floating_point() and not value.isfinite().all():
+                raise CheckFailed(f"{asked} is not finite; value_range.from_uint8 maps bytes")
+            alone = [context.get(name) for context in one_by_one]
+            same = (
+                x is not None and torch.equal(x[0], y) for x, y in zip(alone, value, strict=True)
+            )
+            if not all(same):
+                raise CheckFailed(
+                    f"{asked} is not what each index gives when it is asked for alone"
+                )
+
+
+@check
 def opens_the_same(subject: Subject) -> None:
     """Opened again, it holds the same images in the same order, and nothing is drawn at random."""
     for split, data in _both(subject).items():

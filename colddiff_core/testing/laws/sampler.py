@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.degradation import Context, Degradation
+from colddiff_core.degradation import NO_CONTEXT, Context, Degradation
 from colddiff_core.errors import ParameterError, UsageError
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import registry
@@ -143,6 +143,31 @@ def step_is_pure(subject: Subject) -> None:
                     f"between steps",
                     seed=0,
                 )
+
+
+@check
+def same_without_a_context_it_does_not_use(subject: Subject) -> None:
+    """Where `uses_context` is False, a step with an empty context is the same, bit for bit."""
+    advice = "set uses_context = True, which is the default"
+    sampler: Sampler = subject.build()
+    if sampler.uses_context:
+        return
+    for move in _moves(subject):
+        x_t, x0_hat, t, s, d, _ = move.arguments
+        try:
+            found = move.sampler.step(x_t, x0_hat, t, s, d, NO_CONTEXT)
+        except KeyError as error:
+            raise CheckFailed(
+                f"uses_context is False, and the step looks for {error} in the context, {move}: "
+                f"{advice}",
+                seed=0,
+            ) from error
+        if not torch.equal(found, move()):
+            raise CheckFailed(
+                f"uses_context is False, and the step is another one without a context, {move}: "
+                f"{advice}",
+                seed=0,
+            )
 
 
 @check

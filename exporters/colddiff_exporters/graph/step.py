@@ -22,7 +22,7 @@ class StepGraph:
         value_info: shapes of what lies between.
         opset: the operator sets.
         images: (B, C, H, W) of the model.
-        contexts: inputs for the context tensors, under the names of `context_spec`.
+        contexts: inputs for the context tensors, under the names of the process's `context_spec`.
     """
 
     nodes: list[NodeProto]
@@ -47,7 +47,7 @@ def join(
     process: ColdDiffusion, restorer: onnx.ModelProto, transition: onnx.ModelProto
 ) -> StepGraph:
     """Join the halves; a context tensor keeps its own name."""
-    context = list(process.degradation.context_spec)
+    context = list(process.context_spec)
     first = add_prefix_graph(restorer.graph, _R)
     second = add_prefix_graph(transition.graph, _D)
     outer = {_R + "x": X, _R + "t": T, _D + "x": X, _D + "t": T, _D + "s": S, _D + "x0_hat": X0_HAT}

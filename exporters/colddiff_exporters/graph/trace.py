@@ -62,7 +62,8 @@ def trace_restorer(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
 def trace_transition(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
     """Sampler and D with a dynamic batch: `x`, `x0_hat`, `t`, `s` and context to `result`.
 
-    The context tensors follow in the order of `context_spec`, as `context_0` and so on.
+    The context tensors follow in the order of the process's `context_spec`, as `context_0` and so
+    on.
 
     Raises:
         ExportError: torch cannot trace them, or ONNX has no operator for them.
@@ -77,7 +78,7 @@ def trace_transition(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
             "x0_hat": torch.zeros_like(x),
             "t": t,
             "s": t - 1,
-            "context": {name: drawn[name] for name in degradation.context_spec},
+            "context": {name: drawn[name] for name in process.context_spec},
         }
         return _trace(_Transition(process), arguments, opset)
     except Exception as error:

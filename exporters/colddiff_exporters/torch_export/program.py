@@ -38,7 +38,7 @@ def program_file(process: ColdDiffusion) -> tuple[bytes, int]:
     x = torch.zeros(3, *degradation.image_shape)  # a batch of 1 would be taken for a constant
     t = torch.full((3,), process.num_steps, dtype=torch.int64)
     drawn = degradation.sample_context(x, torch.Generator().manual_seed(0))
-    context = {name: drawn[name] for name in degradation.context_spec}
+    context = {name: drawn[name] for name in process.context_spec}
     batch = {0: torch.export.Dim("batch")}
     shapes = (batch, batch, batch, dict.fromkeys(context, batch))
     try:

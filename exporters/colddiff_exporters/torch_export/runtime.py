@@ -5,7 +5,7 @@ import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from colddiff_core import timesteps as schedules
 from colddiff_core.errors import ModelFileError, UsageError
 from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.torch_export.archive import read_archive
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 
 class TorchSampler(OpenedFile):
@@ -45,6 +48,7 @@ class TorchSampler(OpenedFile):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 program = torch.export.load(io.BytesIO(archive.content))
+                self._context = _context_names(program)
                 if self.device != "cpu":
                     from torch.export.passes import move_to_device_pass
 
@@ -77,7 +81,11 @@ class TorchSampler(OpenedFile):
         import torch
 
         x = torch.tensor(x_t, device=self.device)
-        drawn = {name: torch.tensor(a, device=self.device) for name, a in context.items()}
+        drawn = {
+            name: torch.tensor(array, device=self.device)
+            for name, array in context.items()
+            if name in self._context
+        }
         try:
             with torch.no_grad():
                 for t, s in itertools.pairwise(levels):
@@ -88,6 +96,15 @@ class TorchSampler(OpenedFile):
         except (RuntimeError, ValueError, TypeError) as error:
             raise UsageError(f"images or context do not fit the file: {error!s:.200}") from error
         return np.asarray(x.cpu().numpy())
+
+
+def _context_names(program: "ExportedProgram") -> set[str]:
+    """The context tensors that a program takes; its sampler may use none of the degradation's."""
+    from torch.utils._pytree import tree_unflatten
+
+    spec = program.call_spec.in_spec
+    (_, _, _, context), _ = tree_unflatten(list(range(spec.num_leaves)), spec)
+    return set(context)
 
 
 def _device(name: str) -> str:

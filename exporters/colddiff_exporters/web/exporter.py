@@ -72,8 +72,8 @@ class WebExporter(Exporter):
         """Write and check a folder; see `Exporter.export`.
 
         Raises:
-            ExportError: see `Exporter.export`; or the degradation has a context, or the images
-                are neither grey nor coloured, which a page has no picture for.
+            ExportError: see `Exporter.export`; or restoring takes a context, or the images are
+                neither grey nor coloured, which a page has no picture for.
         """
         from dataclasses import replace
         from importlib.resources import files
@@ -111,7 +111,7 @@ class WebExporter(Exporter):
         return self._onnx.describe(_model_of(path))
 
     def _check(self, process: "ColdDiffusion") -> None:
-        needed = list(process.degradation.context_spec)
+        needed = list(process.context_spec)
         if needed:
             raise ExportError(
                 f"web: {type(process.degradation).__name__} takes the context {needed[0]!r}, and "
@@ -122,10 +122,10 @@ class WebExporter(Exporter):
 
 
 def _write_sample(path: Path, process: "ColdDiffusion", images: "Tensor | None") -> str | None:
-    """A degraded picture to begin with."""
+    """A degraded picture to begin with, where the degradation makes it of a clean one alone."""
     from colddiff_core.images import from_batch, write_image
 
-    if images is None:
+    if images is None or process.degradation.context_spec:
         return None
     write_image(path, from_batch(process.degrade(images[:1]).numpy())[0])
     return path.name

@@ -15,6 +15,7 @@ def colddiff_datasets() -> list[Component]:
             "cifar10", f"{_HERE}.cifar10:Cifar10", "The 60,000 photographs, from their batches"
         ),
         Component("folder", f"{_HERE}.folder:Folder", "All pictures in a folder and below"),
+        Component("paired", f"{_HERE}.paired:Paired", "Clean pictures with real degraded ones"),
         Component("zip", f"{_HERE}.zip:Zip", "All pictures in a zip file, which is not unpacked"),
         Component(
             "huggingface",

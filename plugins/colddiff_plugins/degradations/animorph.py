@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colddiff_core.degradation import Context, ImageShape
 from colddiff_plugins.degradations._cosine import cosine_schedule
-from colddiff_plugins.degradations.endpoint import EndpointDegradation
+from colddiff_plugins.degradations.endpoint import EndpointDegradation, stand_in
 
 
 class Animorph(EndpointDegradation):
@@ -36,4 +36,4 @@ class Animorph(EndpointDegradation):
         generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
     ) -> Context:
         """Let each image, turned by 180°, stand in for one of the other kind."""
-        return {"endpoint": x0.flip(2, 3).float()}
+        return stand_in(x0)

@@ -75,3 +75,8 @@ class EndpointDegradation(Degradation, ABC):
         dtype = torch.promote_types(x0.dtype, torch.float32)
         signal, mixed = (a.to(dtype)[:, None, None, None] for a in (signal, mixed))
         return (signal * x0 + mixed * context["endpoint"].to(dtype)).to(x0.dtype)
+
+
+def stand_in(x0: Tensor) -> Context:
+    """Each image, turned by 180°, for an endpoint that only the user's own pictures can give."""
+    return {"endpoint": x0.flip(2, 3).float()}

@@ -1,5 +1,7 @@
 """DDIM as the authors state it for cold diffusion: the endpoint is estimated anew at each step."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from colddiff_core.degradation import Context, Degradation
@@ -15,6 +17,8 @@ class Ddim(Sampler):
     section 5.1; Song et al., 2010.02502). `improved` is the same with z_hat = z, the endpoint that
     the context holds.
     """
+
+    uses_context: ClassVar[bool] = False
 
     def step(
         self,

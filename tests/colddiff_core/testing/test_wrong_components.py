@@ -88,6 +88,22 @@ class AddsNoise(Improved):
         return super().step(x_t, *rest) + 0.01 * torch.randn_like(x_t)
 
 
+@caught_by("same_without_a_context_it_does_not_use", "False, and the step looks for 'endpoint'")
+class DeniesThatItLooks(Improved):
+    uses_context: ClassVar[bool] = False
+
+
+@caught_by("same_without_a_context_it_does_not_use", "is another one without a context")
+class LooksIfItCan(Improved):
+    uses_context: ClassVar[bool] = False
+
+    def step(self, x_t: Tensor, x0_hat: Tensor, t: Tensor, s: Tensor, *rest: Any) -> Tensor:
+        degradation, context = rest
+        if degradation.context_spec and not context:
+            return x0_hat
+        return super().step(x_t, x0_hat, t, s, degradation, context)
+
+
 @caught_by("batch_independent", r"image \d is off by .* when it is alone")
 class OneLevelForAll(Improved):
     def step(self, x_t: Tensor, x0_hat: Tensor, t: Tensor, s: Tensor, *rest: Any) -> Tensor:
@@ -362,6 +378,24 @@ class Slices(Stripes):
         if isinstance(indices, range):
             return self.pixels[indices.start : indices.stop]
         return super().images(indices)
+
+
+@caught_by("context_goes_with_the_images", "one row for each index")
+class OneContextForAll(Stripes):
+    def context(self, indices: Sequence[int]) -> Context:  # noqa: ARG002
+        return {"tone": torch.zeros(1)}
+
+
+@caught_by("context_goes_with_the_images", "is not what each index gives")
+class SortsItsContext(Stripes):
+    def context(self, indices: Sequence[int]) -> Context:
+        return {"tone": self.pixels[sorted(indices), 0, 0, 0].float()}
+
+
+@caught_by("context_goes_with_the_images", "is not finite")
+class DividesByZero(Stripes):
+    def context(self, indices: Sequence[int]) -> Context:
+        return {"tone": 1 / (self.pixels[list(indices), 0, 0, 0] - self.pixels[0, 0, 0, 0])}
 
 
 @caught_by("opens_the_same", "training does the shuffling")

@@ -1,13 +1,15 @@
 """Training: what it leaves, and that it is a function of the recipe."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
-from colddiff_core import ColdDiffusion, build
+from colddiff_core import ColdDiffusion, Context, ImageDataset, build
 from colddiff_core.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.images import read_image
 from colddiff_core.model_facts import load_model_recipe
@@ -160,6 +162,35 @@ def test_what_is_drawn_for_an_image_depends_on_its_place_alone() -> None:
     (other,) = feed.minibatches(4, range(7), 1)
     assert not torch.equal(other.images, whole.images)
     assert not torch.equal(other.context["center"], whole.context["center"])
+
+
+def test_what_the_data_set_knows_of_an_image_goes_with_it() -> None:
+    class Labelled(ImageDataset):
+        """Flat images, each with a centre of its own tone."""
+
+        image_shape = (1, 8, 8)
+
+        def __len__(self) -> int:
+            return 8
+
+        def images(self, indices: Sequence[int]) -> Tensor:
+            tones = torch.tensor(list(indices), dtype=torch.uint8)
+            return tones[:, None, None, None].repeat(1, *self.image_shape)
+
+        def context(self, indices: Sequence[int]) -> Context:
+            return {"center": torch.tensor([[k, k] for k in indices])}
+
+    sampler = build("sampler", "naive")
+    mask = build(
+        "degradation", "gaussian-mask", image_shape=(1, 8, 8), num_steps=9, center="random"
+    )
+    feed = Feed(Labelled(), ColdDiffusion(mask, torch.nn.Identity(), sampler), 7, seed=0)
+    for part in feed.minibatches(1, range(7), 2):
+        assert torch.equal(part.context["center"][:, 0], part.images[:, 0, 0, 0].long())
+    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=3)
+    feed = Feed(Labelled(), ColdDiffusion(blur, torch.nn.Identity(), sampler), 7, seed=0)
+    with pytest.raises(UsageError, match=r"'center' with each image.* takes no context"):
+        next(feed.minibatches(1, range(7), 1))
 
 
 def test_parts_of_a_batch_add_up_to_the_batch(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from colddiff_core import Context, Degradation, ParameterError, build
@@ -116,6 +118,19 @@ def test_the_endpoint_is_what_remains(name: str) -> None:
     close(d.estimate_endpoint(d(x0, t, context), x0, t), context["endpoint"], 1e-4)
 
 
+@given(st.integers(1, 1000), st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_blend_is_even_and_exact_at_both_ends(num_steps: int, seed: int) -> None:
+    d = build("degradation", "blend", image_shape=(3, 4, 4), num_steps=num_steps)
+    draws = torch.Generator().manual_seed(seed)
+    x0, endpoint = images(5, (3, 4, 4), draws), images(5, (3, 4, 4), draws)
+    t, last = torch.randint(num_steps + 1, (5,), generator=draws), torch.full((5,), num_steps)
+    context = {"endpoint": endpoint}
+    assert torch.equal(d(x0, torch.zeros_like(t), context), x0)
+    assert torch.equal(d(x0, last, context), endpoint)
+    close(d(x0, t, context), torch.lerp(x0, endpoint, (t / num_steps)[:, None, None, None]))
+
+
 def test_noise_keeps_the_variance() -> None:
     d = build("degradation", "gaussian-noise", image_shape=(1, 1, 2))
     t = torch.arange(d.num_steps + 1)
@@ -124,8 +139,9 @@ def test_noise_keeps_the_variance() -> None:
     close(a_and_b.square().sum((1, 2, 3)), torch.ones(len(t)))
 
 
-def test_animorph_without_another_image_turns_its_own() -> None:
-    d = build("degradation", "animorph", image_shape=(1, 2, 2))
+@pytest.mark.parametrize("name", ["animorph", "blend"])
+def test_without_another_image_it_turns_its_own(name: str) -> None:
+    d = build("degradation", name, image_shape=(1, 2, 2))
     context = d.sample_context(torch.arange(4.0).view(1, 1, 2, 2), torch.Generator())
     assert context["endpoint"].flatten().tolist() == [3, 2, 1, 0]
 

@@ -106,6 +106,16 @@ def test_ddim_does_not_look_at_the_endpoint_it_is_given() -> None:
     assert torch.equal(x_s[0], x_s[1])
 
 
+@given(num_steps=st.integers(1, 1000), data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_ddim_on_a_blend_is_the_step_of_indi(num_steps: int, data: st.DataObject) -> None:
+    """x_s = (1 - s/t) x0_hat + (s/t) x_t (arXiv 2303.11435), down to any level, without z."""
+    d = build("degradation", "blend", image_shape=SHAPE, num_steps=num_steps)
+    process = ColdDiffusion(d, Constant(images(1)), build("sampler", "ddim"))
+    for step in process.steps(images(0), data.draw(schedules(num_steps))):
+        close(step.x_s, torch.lerp(step.x0_hat, step.x_t, step.s / step.t))
+
+
 def test_ddim_says_which_degradation_has_no_endpoint() -> None:
     d = build("degradation", "desaturate", image_shape=SHAPE)
     x0 = images(0)
