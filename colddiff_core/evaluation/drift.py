@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colddiff_core.degradation import NO_CONTEXT, Context
 from colddiff_core.evaluation.comparison import rmse
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry import build
@@ -28,7 +29,11 @@ class Drift:
 
 
 def drift(
-    process: ColdDiffusion, x0: Tensor, generator: torch.Generator, timesteps: Sequence[int]
+    process: ColdDiffusion,
+    x0: Tensor,
+    generator: torch.Generator,
+    timesteps: Sequence[int],
+    known: Context = NO_CONTEXT,
 ) -> Drift:
     """Follow Algorithms 1 and 2 from the same degraded images down to level 0.
 
@@ -40,8 +45,9 @@ def drift(
         x0: (N, C, H, W) clean images in [-1, 1], on the device of the process.
         generator: on the CPU, for what the degradation draws.
         timesteps: levels, strictly decreasing to 0.
+        known: of the context, as for `ColdDiffusion.sample_context`.
     """
-    context = process.sample_context(x0, generator)
+    context = process.sample_context(x0, generator, known)
     with torch.no_grad():
         truth = [process.degrade(x0, t, context) for t in timesteps]
     errors = {}
