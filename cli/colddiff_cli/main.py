@@ -22,6 +22,7 @@ from colddiff_cli import (
     train,
 )
 from colddiff_cli.plugin_commands import PluginGroup
+from colddiff_cli.reproduce import reproduce
 from colddiff_core.errors import ColdDiffError
 from colddiff_core.switches import ONLY
 
@@ -72,6 +73,7 @@ app.command()(train.train)
 app.command()(restore.restore)
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
+app.command()(reproduce)
 app.command()(degrade.degrade)
 app.command()(export.export)
 app.command()(info.info)

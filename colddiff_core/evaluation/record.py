@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_core.errors import UsageError
+from colddiff_core.nested import flat
 
 MAX_BYTES = 10_000_000
 """Largest file that is read."""
@@ -92,7 +93,7 @@ def check_same_protocol(one: Evaluation, other: Evaluation, name: str) -> None:
     Raises:
         UsageError: the protocols differ; says in what.
     """
-    before, now = (dict(_flat(e.protocol)) for e in (other, one))
+    before, now = (dict(flat(e.protocol)) for e in (other, one))
     different = [
         f"{key} is {before.get(key, 'not there')} there and {now.get(key, 'not there')} here"
         for key in sorted(before.keys() | now.keys())
@@ -103,11 +104,3 @@ def check_same_protocol(one: Evaluation, other: Evaluation, name: str) -> None:
             f"{name}: was measured by another protocol, its figures cannot stand beside these: "
             f"{'; '.join(different)}"
         )
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, json.dumps(value)

@@ -1,7 +1,7 @@
 """Whether a checkpoint belongs to the run that is to go on."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import CheckpointError
 from colddiff_core.model_folder import component_configs, resolved_recipe
+from colddiff_core.nested import flat
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.recipe import ComponentTable
 from colddiff_core.training.checkpoint import Checkpoint
@@ -55,7 +56,7 @@ def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Pat
         CheckpointError: names each value that differs, as it was and as it is.
     """
     before, now = (
-        {**dict(_flat(f["recipe"])), "number of training images": f["images"]}
+        {**dict(flat(f["recipe"])), "number of training images": f["images"]}
         for f in (checkpoint.facts, facts)
     )
     changed = [
@@ -75,11 +76,3 @@ def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Pat
                 "%s: began with %s %s, goes on with %s; the weights may come out differently",
                 *(folder, name, was[name], current[name]),
             )
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -43,7 +43,7 @@ class StandIn(nn.Module):
 
     def __init__(self, name: str, features_list: list[str], weights: str) -> None:
         super().__init__()
-        assert features_list == ["2048"]
+        assert (name, features_list) == ("inception", ["2048"])
         self.load_state_dict(torch.load(weights, weights_only=True), strict=False)
         self.scale = torch.load(weights, weights_only=True)["scale"]
 

@@ -1,0 +1,304 @@
+"""`colddiff reproduce`: a table of the paper on one's own machine, with a report."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from colddiff_cli.options import Device, Seed, Settings
+
+if TYPE_CHECKING:
+    from colddiff_cli.reproduce.budget import Budget
+    from colddiff_cli.reproduce.paper import PaperTable
+    from colddiff_cli.reproduce.restoration import Outcome
+    from colddiff_core.evaluation.features import FeatureNetwork
+
+_RESULTS, _REPORT = "results.json", "report.html"
+
+
+def reproduce(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="table1 (deblurring), table2 (inpainting), table3 (super-resolution) or "
+            "generation (hot against cold).",
+        ),
+    ],
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            help="mnist, cifar10, celeba or, to generate, afhq; may be repeated.",
+            show_default="mnist",
+        ),
+    ] = None,
+    budget: Annotated[
+        str,
+        typer.Option(
+            metavar="AMOUNT",
+            help="For each data set: minutes or hours in all (12m, 1.5h), steps of training "
+            "(2000), or full for the paper's own recipe.",
+        ),
+    ] = "12m",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Where everything goes.",
+            show_default="reproduced/TABLE",
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="[NAME=]FOLDER",
+            help="Where the files of a data set are; digits are bundled, 7,000 of them.",
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Evaluate this model folder instead of training one."),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=2, help="Evaluate on so many.", show_default="what the budget affords"
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="What Fréchet distances are taken on: inception (the FID), efficientnet-lite0, "
+            "mnist-classifier or none.",
+            show_default="mnist-classifier for digits, else efficientnet-lite0",
+        ),
+    ] = None,
+    feature_weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
+    ] = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+) -> None:
+    """Reproduce a table of the paper, and report what it says beside what came out.
+
+    Trains the recipe of each data set within the budget, or takes what was trained before in the
+    same folder, evaluates it, and writes report.html (one file with figures, pictures, curves and
+    what differs from the paper) and results.json. A budget in minutes or steps trains a small
+    network. To resume, run the same command again.
+
+    Example: `colddiff reproduce table1 --dataset mnist`
+    """
+    from colddiff_cli.console import err
+    from colddiff_cli.options import torch_device
+    from colddiff_cli.reproduce.budget import Budget
+    from colddiff_cli.reproduce.paper import table as paper_table
+    from colddiff_core.errors import UsageError
+
+    paper = paper_table(table)
+    names = list(dict.fromkeys(dataset or ["mnist"]))
+    for name in names:
+        if name not in paper.sets:
+            raise UsageError(f"--dataset: {table} has {', '.join(paper.sets)}; got {name!r}")
+    allowed = Budget.parse(budget)
+    folders = _folders(data or [], names)
+    if model is not None and (len(names) > 1 or table == "generation"):
+        raise UsageError("--model: is for one data set of table1, table2 or table3")
+    if feature_weights is not None and features != "inception":
+        raise UsageError("--feature-weights: is for --features inception")
+    folder = output or Path("reproduced") / table
+    where = torch_device(device)
+
+    import json
+
+    from colddiff_cli.reproduce.page import page
+    from colddiff_core.files import write_atomically
+    from colddiff_core.images import write_image
+
+    networks = {name: _network(name, features, feature_weights) for name in names}
+    outcomes: dict[str, Outcome] = {}
+    for name in names:
+        err.print(f"{paper.title}, {paper.sets[name].title}", style="bold", markup=False)
+        outcomes[name] = _outcome(
+            paper,
+            name,
+            folder / name,
+            _Wanted(allowed, folders.get(name), model, images, tuple(settings or []), where, seed),
+            networks[name],
+        )
+    results = _results(paper, table, outcomes)
+    for name, outcome in outcomes.items():
+        for row, pixels in outcome.pictures.items():
+            write_image(folder / name / "pictures" / f"{row}.png", pixels)
+    text = json.dumps(results, indent=2) + "\n"
+    write_atomically(folder / _RESULTS, text)
+    write_atomically(
+        folder / _REPORT, page(results, {name: o.pictures for name, o in outcomes.items()})
+    )
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        _print(results, folder)
+
+
+class _Wanted:
+    """What was asked for, of every data set alike."""
+
+    def __init__(
+        self,
+        budget: "Budget",
+        data: Path | None,
+        model: Path | None,
+        images: int | None,
+        settings: tuple[str, ...],
+        device: str,
+        seed: int,
+    ) -> None:
+        self.budget = budget
+        self.data = data
+        self.model = model
+        self.images = images
+        self.settings = settings
+        self.device = device
+        self.seed = seed
+
+
+def _outcome(
+    paper: "PaperTable",
+    name: str,
+    folder: Path,
+    wanted: _Wanted,
+    network: "FeatureNetwork | None",
+) -> "Outcome":
+    from colddiff_cli.reproduce.generation import generation
+    from colddiff_cli.reproduce.paper import RestorationSet
+    from colddiff_cli.reproduce.plan import Request
+    from colddiff_cli.reproduce.restoration import restoration
+    from colddiff_core.errors import Interrupted
+
+    entry = paper.sets[name]
+    request = Request(
+        entry.recipe if isinstance(entry, RestorationSet) else "",
+        wanted.budget,
+        1.0,
+        wanted.data,
+        wanted.images,
+        wanted.settings,
+        wanted.device,
+    )
+    try:
+        if isinstance(entry, RestorationSet):
+            return restoration(
+                entry, request, folder, model=wanted.model, features=network, seed=wanted.seed
+            )
+        return generation(entry, request, folder, features=network, seed=wanted.seed)
+    except Interrupted as stopped:
+        from colddiff_cli.console import err
+
+        err.print(f"colddiff: {stopped}", markup=False)
+        raise typer.Exit(stopped.exit_code) from None
+
+
+def _network(name: str, features: str | None, weights: Path | None) -> "FeatureNetwork | None":
+    from colddiff_core.errors import UsageError
+    from colddiff_core.evaluation.features import feature_network
+
+    if features is not None:
+        return None if features == "none" else feature_network(features, weights)
+    if name == "mnist":
+        return feature_network("mnist-classifier")
+    try:
+        return feature_network("efficientnet-lite0")
+    except UsageError as error:
+        from colddiff_cli.console import err
+
+        err.print(f"colddiff: no Fréchet distances: {error}", markup=False)
+        return None
+
+
+def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
+    from colddiff_core.errors import UsageError
+
+    folders = {}
+    for value in data:
+        name, equals, folder = value.partition("=")
+        if not equals and len(names) == 1:
+            name, folder = names[0], value
+        if name not in names:
+            raise UsageError(
+                f"--data {value!r}: expected FOLDER for a single data set, or NAME=FOLDER with "
+                f"one of {', '.join(names)}"
+            )
+        folders[name] = Path(folder)
+    return folders
+
+
+def _results(paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    sets = {
+        name: {"kind": paper.sets[name].kind, "title": paper.sets[name].title, **outcome.facts}
+        for name, outcome in outcomes.items()
+    }
+    return {
+        "schema_version": 1,
+        "table": table,
+        "title": paper.title,
+        "source": paper.source,
+        "command": shlex.join(["colddiff", *sys.argv[1:]]),
+        "sets": sets,
+        "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
+    }
+
+
+def _print(results: Mapping[str, Any], folder: Path) -> None:
+    from rich.table import Table
+
+    from colddiff_cli.console import out
+    from colddiff_cli.reproduce.page import LABELS, verdict
+
+    for found in results["sets"].values():
+        rows, published = found["evaluation"]["rows"], found["published"]
+        shown = [
+            (ours, theirs, heading)
+            for ours, theirs, heading in (
+                ("rmse", "rmse", "RMSE"),
+                ("ssim", "ssim", "SSIM"),
+                ("frechet", None, "Fréchet"),
+            )
+            if ours in next(iter(rows.values()))
+        ]
+        table = Table(
+            title=f"{results['title']}, {found['title']}",
+            title_justify="left",
+            box=None,
+            pad_edge=False,
+            header_style="bold",
+        )
+        table.add_column("")
+        for _, theirs, heading in shown:
+            if theirs is not None:
+                table.add_column(f"{heading}, paper", justify="right")
+            table.add_column(f"{heading}, here", justify="right")
+        for row, values in rows.items():
+            cells = []
+            for ours, theirs, _ in shown:
+                if theirs is not None:
+                    reported = published[row].get(theirs)
+                    cells.append("" if reported is None else f"{reported:.3f}")
+                cells.append(f"{values[ours]:.3f}" if theirs else f"{values[ours]:.1f}")
+            table.add_row(LABELS[row], *cells)
+        out.print(table)
+        if found["kind"] == "restoration":
+            out.print(verdict(found), markup=False)
+    out.print(str((folder / _REPORT).resolve()), markup=False)

@@ -1,0 +1,66 @@
+"""The model of a plan: trained, trained further, or one that is there already."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from colddiff_cli.console import err
+from colddiff_cli.training import train_with_progress
+from colddiff_core.errors import UsageError
+from colddiff_core.model_facts import RECIPE
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.recipe import Recipe, build_table
+from colddiff_core.training.metrics import read_lines
+
+_MOST_POINTS = 300  # of a curve in a page
+
+
+def trained(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:
+    """Train in `folder`, go on with a run that was stopped there, or take the finished model.
+
+    Raises:
+        UsageError: what is in `folder` does not fit.
+        Interrupted: by a signal; the same command goes on.
+    """
+    if (folder / RECIPE).exists():
+        err.print(f"{folder}: trained before, taken as it is", markup=False)
+        return ColdDiffusion.load(folder).to(device)
+    logging.getLogger("colddiff_core.training").setLevel(logging.INFO)  # where it goes on from
+    return train_with_progress(recipe, folder, device)
+
+
+def existing(folder: Path, recipe: Recipe, device: str) -> ColdDiffusion:
+    """A model from elsewhere, if it undoes what the table is about.
+
+    Raises:
+        UsageError: its degradation is another, or it is no model folder.
+    """
+    process = ColdDiffusion.load(folder)
+    expected = build_table(
+        "degradation", recipe.degradation, image_shape=process.degradation.image_shape
+    )
+    found, wanted = process.degradation.config, expected.config
+    if found is None or (found.name, found.params) != (wanted.name, wanted.params):
+        was = "unknown" if found is None else f"{found.name} {found.params}"
+        raise UsageError(
+            f"--model {folder}: undoes another degradation than the table's: {was}, expected "
+            f"{wanted.name} {wanted.params}"
+        )
+    return process.to(device)
+
+
+def training_facts(process: ColdDiffusion, folder: Path) -> dict[str, Any]:
+    """How the model was trained, with its losses, as far as its folder says."""
+    provenance = process.provenance or ColdDiffusion.load(folder).provenance
+    points = [[line["step"], line["loss"]] for line in read_lines(folder)]
+    every = max(1, len(points) // _MOST_POINTS)
+    training: Mapping[str, Any] = provenance.get("training") or {}
+    return {
+        "recipe": None
+        if process.recipe is None
+        else process.recipe.model_dump(mode="json", exclude_none=True),
+        **training,
+        "parameters": sum(p.numel() for p in process.restorer.parameters()),
+        "loss": points[::every],
+    }

@@ -1,0 +1,271 @@
+"""`report.html`: everything about a reproduction on one page that needs nothing else."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from PIL import Image
+
+from colddiff_cli.reproduce.curves import curves
+from colddiff_core.images import Pixels
+from colddiff_core.nested import flat
+
+LABELS = {
+    "original": "original",
+    "degraded": "degraded",
+    "direct": "direct, R(x_T, T)",
+    "naive": "Algorithm 1 (naive)",
+    "improved": "Algorithm 2 (improved)",
+    "fixed_noise": "hot, fixed noise (Algorithm 2)",
+    "estimated_noise": "hot, estimated noise (DDIM)",
+    "perfect_symmetry": "cold, perfect symmetry",
+    "broken_symmetry": "cold, broken symmetry",
+}
+_STYLE = """
+:root { color-scheme: light dark; --ink: light-dark(#1b1f24, #e6e8eb);
+  --faint: light-dark(#d0d5dc, #3a414b); --a: light-dark(#c2410c, #fb923c);
+  --b: light-dark(#1d4ed8, #7fb0ff); }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--faint); }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--faint); }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+.pictures td { padding: .15rem .8rem .15rem 0; border: 0; } .pictures img { display: block;
+  max-width: 100%; image-rendering: pixelated; }
+svg { max-width: 40rem; display: block; } svg text { fill: var(--ink); font-size: 12px; }
+svg .grid { stroke: var(--faint); } polyline { fill: none; stroke-width: 2; }
+.line-0 { stroke: var(--a); } .line-1 { stroke: var(--b); }
+svg .label-0 { fill: var(--a); } svg .label-1 { fill: var(--b); }
+.note { opacity: .75; } code { overflow-wrap: anywhere; }
+"""
+
+
+def page(results: Mapping[str, Any], pictures: Mapping[str, Mapping[str, Pixels]]) -> str:
+    """The page.
+
+    Args:
+        results: as in `results.json`.
+        pictures: rows of pictures by data set and by what they show.
+    """
+    html = Element("html", lang="en")
+    head = SubElement(html, "head")
+    SubElement(head, "meta", charset="utf-8")
+    SubElement(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
+    title = f"{results['title']}: the paper and this run"
+    SubElement(head, "title").text = title
+    SubElement(head, "style").text = _STYLE
+    body = SubElement(html, "body")
+    SubElement(body, "h1").text = title
+    _paragraph(body, f"{results['source']}. Made by: {results['command']}", "note")
+    for name, found in results["sets"].items():
+        section = _generation if found["kind"] == "generation" else _restoration
+        SubElement(body, "h2").text = found["title"]
+        section(body, found)
+        _pictures(body, pictures[name])
+        _training(body, found)
+    _paragraph(body, " · ".join(f"{k} {v}" for k, v in results["versions"].items()), "note")
+    return "<!doctype html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Which algorithm is ahead, in one sentence."""
+    rows = found["evaluation"]["rows"]
+    one, two = rows["naive"]["rmse"], rows["improved"]["rmse"]
+    state = "ahead of" if two < one else "behind" if two > one else "level with"
+    return f"Algorithm 2 is {state} Algorithm 1: RMSE {two:.3f} against {one:.3f}."
+
+
+def _restoration(body: Element, found: Mapping[str, Any]) -> None:
+    rows, published = found["evaluation"]["rows"], found["published"]
+    protocol = found["evaluation"]["protocol"]
+    _paragraph(body, verdict(found))
+    _paragraph(body, _budget(found["training"], found["published_recipe"]))
+    distance = protocol["metrics"]["frechet"]
+    is_fid = distance is not None and distance["features"] == "inception"
+    compared = [("rmse", "rmse", "RMSE", 3), ("ssim", "ssim", "SSIM", 3)]
+    if is_fid:
+        compared.append(("frechet", "fid", "FID", 2))
+    headings = [f"{title}, {who}" for *_, title, _ in compared for who in ("paper", "here", "off")]
+    _table(
+        body,
+        ["", *headings],
+        [[LABELS[row], *_beside(rows[row], published[row], compared)] for row in rows],
+    )
+    _paragraph(body, _protocol(protocol, found["evaluation"]["protocol_hash"]), "note")
+    if distance is not None and not is_fid:
+        heading = f"Fréchet distance on {distance['features']}"
+        _table(body, ["", heading], [[LABELS[r], f"{rows[r]['frechet']:.1f}"] for r in rows])
+        _paragraph(
+            body,
+            "This is not the FID, whose network is Inception; the paper's FIDs cannot stand beside "
+            "it: "
+            + "; ".join(
+                f"{LABELS[row]} {values['fid']:g}"
+                for row, values in published.items()
+                if "fid" in values
+            )
+            + ".",
+            "note",
+        )
+    SubElement(body, "h3").text = "Error over t"
+    levels = found["curves"]["timesteps"]
+    body.append(
+        curves(
+            {
+                LABELS[name]: list(zip(levels, found["curves"][name], strict=True))
+                for name in ("naive", "improved")
+            },
+            x="t",
+            y="RMSE of x_t against D(x0, t)",
+            falling=True,
+        )
+    )
+    _paragraph(
+        body,
+        f"RMSE of x_t against D(x0, t) on the way down, over {found['curves']['images']} images; "
+        "at t = 0 it is the error of the restored images.",
+        "note",
+    )
+
+
+def _generation(body: Element, found: Mapping[str, Any]) -> None:
+    rows, published = found["evaluation"]["rows"], found["published"]
+    protocols = found["evaluation"]["protocol"]
+    for temperature, recipe in found["published_recipe"].items():
+        about = _budget(found["training"][temperature], recipe)
+        _paragraph(body, f"The {temperature} model: {about}")
+    network = protocols["hot"]["features"]
+    is_fid = network == "inception"
+    title = "FID" if is_fid else f"Fréchet distance on {network}"
+    compared = [("frechet", "fid", title, 2)]
+    shown = published if is_fid else {row: {} for row in rows}
+    _table(
+        body,
+        ["", *(f"{title}, {who}" for who in ("paper", "here", "off"))],
+        [[LABELS[row], *_beside(rows[row], shown[row], compared)] for row in rows],
+    )
+    for temperature, protocol in protocols.items():
+        _paragraph(
+            body,
+            f"{temperature.capitalize()}: {protocol['images']} generated images against "
+            f"{protocol['against']}, seed {protocol['seed']}.",
+            "note",
+        )
+    reported = [f"{LABELS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
+    if reported and not is_fid:
+        _paragraph(
+            body,
+            f"The paper's FIDs are on Inception and cannot stand beside these: "
+            f"{'; '.join(reported)}.",
+            "note",
+        )
+
+
+def _beside(
+    ours: Mapping[str, float],
+    paper: Mapping[str, float],
+    compared: Iterable[tuple[str, str, str, int]],
+) -> list[str]:
+    """Cells: reported, found here, and by how much that is off; empty where nothing is known."""
+    cells = []
+    for here, there, _, digits in compared:
+        found, reported = ours.get(here), paper.get(there)
+        both = found is not None and reported is not None and reported > 0
+        cells += [
+            "" if reported is None else f"{reported:.{digits}f}",
+            "" if found is None else f"{found:.{digits}f}",
+            f"{found / reported - 1:+.0%}" if both and found and reported else "",
+        ]
+    return cells
+
+
+def _budget(training: Mapping[str, Any], published: Mapping[str, Any]) -> str:
+    """How far the training was from the paper's."""
+    steps, full = training.get("steps"), published["train"]["steps"]
+    if not steps:
+        return "How the model was trained is not known."
+    seconds = training.get("seconds") or 0.0
+    share = steps / full
+    return (
+        f"Trained for {steps:,} steps in {seconds / 60:.1f} minutes on {training['device']}, "
+        f"{share:.2%} of the paper's {full:,}, with {training['parameters']:,} parameters: "
+        + (
+            "take it for a sketch of the paper's result, not for a measurement of it."
+            if share < 0.5
+            else "nearly the paper's budget."
+        )
+    )
+
+
+def _protocol(protocol: Mapping[str, Any], digest: str) -> str:
+    data = protocol["data"]["name"] if protocol["data"] else "unnamed data"
+    return (
+        f"{protocol['images']:,} {protocol['split']} images of {data}, "
+        f"{' x '.join(map(str, protocol['image_shape']))}; {len(protocol['timesteps']) - 1} steps, "
+        f"seed {protocol['seed']}, protocol {digest}. RMSE is on [0, 1] and pooled, SSIM has whole "
+        "Gaussian windows of 11 pixels. An empty cell was not reported. The paper's images are the "
+        "whole test sets, 10,000 of MNIST and CIFAR-10."
+    )
+
+
+def _training(body: Element, found: Mapping[str, Any]) -> None:
+    several = found["kind"] == "generation"
+    training = found["training"] if several else {"": found["training"]}
+    recipes = found["published_recipe"] if several else {"": found["published_recipe"]}
+    losses = {name or "loss": t["loss"] for name, t in training.items() if t["loss"]}
+    if losses:
+        SubElement(body, "h3").text = "Loss"
+        body.append(curves(losses, x="step", y="loss"))
+    for name, run in training.items():
+        changes = changed(recipes[name], run["recipe"] or {})
+        if changes:
+            SubElement(body, "h3").text = f"What differs from the paper {name and f'({name})'}"
+            _table(
+                body,
+                ["setting", "paper's recipe", "here"],
+                [[key, str(before), str(now)] for key, before, now in changes],
+            )
+
+
+def changed(published: Mapping[str, Any], ours: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Settings of the paper's recipe that were not kept: name, the paper's value, this run's."""
+    before, now = dict(flat(published)), dict(flat(ours))
+    return [
+        (key, value, now[key])
+        for key, value in before.items()
+        if key in now and now[key] != value and key not in ("summary", "source", "data.folder")
+    ]
+
+
+def _pictures(body: Element, pictures: Mapping[str, Pixels]) -> None:
+    SubElement(body, "h3").text = "Pictures"
+    table = SubElement(body, "table", {"class": "pictures"})
+    for name, pixels in pictures.items():
+        row = SubElement(table, "tr")
+        SubElement(row, "td").text = LABELS[name]
+        SubElement(SubElement(row, "td"), "img", src=_data_uri(pixels), alt=LABELS[name])
+
+
+def _data_uri(pixels: Pixels) -> str:
+    buffer = BytesIO()
+    shown = pixels.squeeze(2) if pixels.shape[2] == 1 else pixels
+    Image.fromarray(shown).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _table(body: Element, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = SubElement(body, "table")
+    row = SubElement(table, "tr")
+    for heading in headings:
+        SubElement(row, "th").text = heading
+    for cells in rows:
+        row = SubElement(table, "tr")
+        for cell in cells:
+            SubElement(row, "td").text = cell
+
+
+def _paragraph(body: Element, text: str, kind: str = "") -> None:
+    SubElement(body, "p", {"class": kind} if kind else {}).text = text

@@ -1,0 +1,156 @@
+"""What is going to be done for one data set, decided once and then kept beside the results."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colddiff_cli.reproduce.budget import (
+    TRAINING_SHARE,
+    Budget,
+    images_in,
+    small,
+    steps_in,
+)
+from colddiff_core.errors import UsageError
+from colddiff_core.files import write_atomically
+from colddiff_core.recipe import ComponentTable, Recipe, load_recipe
+
+_FILE = "plan.json"
+_MAX_BYTES = 1_000_000
+_MOST_IMAGES = 10_000  # as the paper's test sets have
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        recipe: name of the paper's recipe.
+        budget: of the data set.
+        share: of the budget that this recipe may take, where a table needs several.
+        data: where the data are; None for what is bundled.
+        images: to evaluate on; None for as many as the budget affords.
+        settings: as for `--set`, over everything else.
+        device: where to compute.
+    """
+
+    recipe: str
+    budget: Budget
+    share: float
+    data: Path | None
+    images: int | None
+    settings: tuple[str, ...]
+    device: str
+
+    def facts(self) -> dict[str, Any]:
+        """What decides about the plan, as JSON can hold."""
+        return {
+            "recipe": self.recipe,
+            "budget": self.budget.text,
+            "data": None if self.data is None else str(self.data.resolve()),
+            "images": self.images,
+            "settings": list(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done.
+
+    Attributes:
+        recipe: trained, or what the model that is reused was trained by.
+        images: evaluated on.
+    """
+
+    recipe: Recipe
+    images: int
+
+
+def reuse(request: Request) -> Plan:
+    """What is done with a model that is there already.
+
+    Raises:
+        UsageError: the data are not bundled, and no folder was named.
+    """
+    return Plan(_with(request, []), request.images or _MOST_IMAGES)
+
+
+def plan(request: Request, folder: Path, passes_per_image: int) -> Plan:
+    """Decide, or take what was decided in `folder` before.
+
+    Args:
+        request: what was asked for.
+        folder: of this recipe's results.
+        passes_per_image: through the network, to evaluate one image.
+
+    Raises:
+        UsageError: `folder` holds the results of another request, or the recipe does not fit.
+    """
+    path = folder / _FILE
+    if path.exists():
+        return _read(path, request)
+    made = _decide(request, passes_per_image)
+    facts = {
+        "schema_version": 1,
+        "request": request.facts(),
+        "recipe": made.recipe.model_dump(mode="json", exclude_none=True),
+        "images": made.images,
+    }
+    write_atomically(path, json.dumps(facts, indent=2) + "\n")
+    return made
+
+
+def _decide(request: Request, passes: int) -> Plan:
+    budget = request.budget
+    settings = [] if budget.unit == "full" else small(max(1, int(budget.amount)))
+    recipe = _with(request, settings)
+    images = request.images or _MOST_IMAGES
+    if budget.unit == "minutes":
+        from colddiff_core.training.dry_run import dry_run
+
+        found = dry_run(recipe, request.device)
+        minutes = budget.amount * request.share
+        steps = steps_in(minutes * TRAINING_SHARE, found.images_per_second, found.batch_size)
+        recipe = _with(request, small(steps))
+        left = minutes * (1 - TRAINING_SHARE) / 2  # the machine may slow down
+        images = request.images or images_in(left, found.images_per_second, passes)
+    return Plan(recipe, images)
+
+
+def _with(request: Request, settings: Sequence[str]) -> Recipe:
+    recipe = load_recipe(request.recipe, [*settings, *request.settings])
+    return recipe.model_copy(update={"data": _data(recipe, request.data)})
+
+
+def _data(recipe: Recipe, folder: Path | None) -> ComponentTable:
+    table = recipe.data
+    assert table is not None  # noqa: S101 - the paper's recipes have data
+    if folder is not None:
+        return ComponentTable(name=table.name, **{**table.params, "folder": str(folder)})
+    if table.name == "mnist" and "folder" not in table.params:
+        return ComponentTable(name="mnist-mini", **table.params)
+    if table.name in ("mnist", "cifar10", "folder") and "folder" not in table.params:
+        raise UsageError(f"--data: the data set {table.name} is not bundled; name its folder")
+    return table
+
+
+def _read(path: Path, request: Request) -> Plan:
+    try:
+        with path.open("rb") as file:
+            found: Mapping[str, Any] = json.loads(file.read(_MAX_BYTES))
+        before, recipe, images = found["request"], found["recipe"], int(found["images"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path}: damaged; remove it, or name another folder with -o") from None
+    asked = request.facts()
+    different = [name for name in asked if before.get(name) != asked[name]]
+    if different:
+        raise UsageError(
+            f"{path.parent}: holds results of another request: "
+            + "; ".join(
+                f"{name} was {before.get(name)!r} and is {asked[name]!r}" for name in different
+            )
+            + "; name another folder with -o"
+        )
+    return Plan(Recipe.from_table(recipe, where=str(path)), images)

@@ -1,0 +1,131 @@
+"""A data set of tables 1 to 3: train, evaluate, and follow both algorithms down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from colddiff_cli.console import progress
+from colddiff_cli.reproduce.model import existing, trained, training_facts
+from colddiff_cli.reproduce.paper import RestorationSet
+from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
+from colddiff_core import timesteps as schedules
+from colddiff_core.dataset import ImageDataset
+from colddiff_core.evaluation import compare
+from colddiff_core.evaluation.comparison import ROWS
+from colddiff_core.evaluation.drift import drift
+from colddiff_core.evaluation.evaluate import evaluate
+from colddiff_core.evaluation.features import FeatureNetwork
+from colddiff_core.images import Pixels, from_batch, tile
+from colddiff_core.model_folder import component_configs
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.recipe import build_table, load_recipe
+from colddiff_core.training.randomness import generator
+from colddiff_core.value_range import from_uint8
+
+_SHOWN = 10  # pictures
+_FOLLOWED = 50  # images behind the curves of error over t
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found for a data set.
+
+    Attributes:
+        facts: for `results.json`.
+        pictures: rows of pictures by what they show.
+    """
+
+    facts: Mapping[str, Any]
+    pictures: Mapping[str, Pixels]
+
+
+def restoration(
+    entry: RestorationSet,
+    request: Request,
+    folder: Path,
+    *,
+    model: Path | None,
+    features: FeatureNetwork | None,
+    seed: int,
+) -> Outcome:
+    """Do the work for a data set.
+
+    Args:
+        entry: of the paper's table.
+        request: what was asked for.
+        folder: the model grows in its subfolder `model`.
+        model: another model folder, which is evaluated instead.
+        features: what Fréchet distances are taken on.
+        seed: of the evaluation's draws.
+
+    Raises:
+        UsageError: something does not fit.
+        Interrupted: by a signal while training.
+    """
+    made, process, place = _model(request, folder, model)
+    process.eval()
+    table = made.recipe.data
+    assert table is not None  # noqa: S101 - the plan has put it there
+    dataset: ImageDataset = build_table("dataset", table, split="test")
+    with progress() as display:
+        task = display.add_task("evaluating", total=None, note="")
+        found = evaluate(
+            process,
+            dataset,
+            split="test",
+            count=min(made.images, len(dataset)),
+            seed=seed,
+            features=features,
+            on_batch=lambda done, total: display.update(task, completed=done, total=total),
+        )
+    followed = range(min(_FOLLOWED, len(dataset)))
+    device = next(process.parameters()).device
+    curves = drift(
+        process,
+        from_uint8(dataset.images(followed).to(device)),
+        generator(seed, "evaluate"),
+        schedules.full(process.num_steps),
+        dataset.context(followed),
+    )
+    facts = {
+        "evaluation": {
+            "rows": found.rows,
+            "protocol": found.protocol,
+            "protocol_hash": found.protocol_hash,
+        },
+        "published": {row: entry.published(row) for row in ROWS},
+        "published_recipe": load_recipe(request.recipe).model_dump(mode="json", exclude_none=True),
+        "curves": {
+            "images": len(followed),
+            "timesteps": list(curves.timesteps),
+            **{name: list(errors) for name, errors in curves.errors.items()},
+        },
+        "training": training_facts(process, place),
+        "components": [config.provenance for config in component_configs(process).values()],
+    }
+    return Outcome(facts, _pictures(process, dataset, seed))
+
+
+def _model(request: Request, folder: Path, model: Path | None) -> tuple[Plan, ColdDiffusion, Path]:
+    if model is not None:
+        made = reuse(request)
+        return made, existing(model, made.recipe, request.device), model
+    steps = load_recipe(request.recipe).degradation.params["num_steps"]
+    made = plan(request, folder, 2 * steps + 1)
+    place = folder / "model"
+    return made, trained(made.recipe, place, request.device), place
+
+
+def _pictures(process: ColdDiffusion, dataset: ImageDataset, seed: int) -> dict[str, Pixels]:
+    shown = range(min(_SHOWN, len(dataset)))
+    x0 = from_uint8(dataset.images(shown).to(next(process.parameters()).device))
+    draws = generator(seed, "evaluate")
+    found = compare(process, x0, draws, known=dataset.context(shown))
+    zoom = max(1, 64 // x0.shape[-1])
+    rows: dict[str, torch.Tensor] = {"original": x0, **found.rows}
+    return {
+        name: tile([from_batch(images.cpu().numpy())], zoom=zoom) for name, images in rows.items()
+    }
