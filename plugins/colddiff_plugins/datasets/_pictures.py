@@ -28,6 +28,7 @@ _BATCH = 16  # pictures a thread takes at a time
 _MOST_THREADS = 8  # each may hold a picture of the largest size
 _WORTH_A_FILE = 100  # fewer are decoded in a moment
 _WORTH_A_WORD = 1_000  # as many take long enough for somebody to wonder
+_LONGEST = 500  # characters of why a picture is skipped
 
 _log = logging.getLogger(__name__)
 
@@ -112,23 +113,22 @@ def _through_the_cache(source: Source, shape: Shape) -> Kept:
     """From the cache; else decoded into it; else, where that cannot be written, into memory."""
     if len(source.listing) < _WORTH_A_FILE:
         return _in_memory(source, shape)
+    kept = None
     try:
         entry = Entry.of(source.place, [(item.name, item.stamp) for item in source.listing], shape)
         kept = entry.load()
-        if kept is not None:
-            return kept
-        if len(source.listing) >= _WORTH_A_WORD:
-            count = f"{len(source.listing):,}"
-            _log.warning(
-                "%s: decoding %s pictures, once: kept in %s", source.place, count, entry.folder
-            )
-        entry.write(_batches(source, shape))
-        kept = entry.load()
+        if kept is None:
+            if len(source.listing) >= _WORTH_A_WORD:
+                _log.warning(
+                    "%s: decoding %s pictures, which are kept in %s",
+                    *(source.place, f"{len(source.listing):,}", entry.folder),
+                )
+            entry.write(_batches(source, shape))
+            kept = entry.load()
     except DatasetError:
         raise
     except UsageError as error:
         _log.warning("%s; the pictures of %s are kept in memory alone", error, source.place)
-        return _in_memory(source, shape)
     return kept or _in_memory(source, shape)
 
 
@@ -170,7 +170,7 @@ def _batch(read: Read, numbers: range, shape: tuple[int, int, int]) -> Batch:
         try:
             pixels[count] = fit(read(number), *shape[1:]).transpose(2, 0, 1)
         except ImageError as error:
-            skipped[number] = printable(str(error))
+            skipped[number] = printable(str(error))[:_LONGEST]
         else:
             count += 1
     return Batch(pixels[:count], skipped)

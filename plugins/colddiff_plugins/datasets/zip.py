@@ -140,9 +140,9 @@ class ZipSource(Source):
 
 @contextmanager
 def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
-    if not file.is_file():
-        raise DatasetError(f"{file}: no such file")
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise DatasetError(f"{file}: no such file")
         raw = file.open("rb", buffering=0)
     except OSError as error:
         raise DatasetError(f"{file}: {error.strerror}") from error
@@ -173,7 +173,7 @@ def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
     ]
     return [
         (path.as_posix(), member)
-        for path, member in sorted(found, key=lambda item: item[0])
+        for path, member in sorted(found, key=lambda item: item[0].parts)
         if not any(_hides(part) for part in path.parts)
     ]
 

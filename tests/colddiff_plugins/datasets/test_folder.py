@@ -1,6 +1,7 @@
 """Pictures from a folder."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,11 @@ def test_many_pictures_are_mapped_from_the_cache(tmp_path: Path) -> None:
     assert sorted(reds(load(tmp_path)) + reds(load(tmp_path, "test"))) == [
         k for k in range(120) if k != 7
     ]
+
+
+def test_threads_leave_the_warnings_as_they_were(tmp_path: Path) -> None:
+    for k in range(200):
+        Image.new("RGB", (9, 9), (k, 0, 0)).save(tmp_path / f"{k:03}.png")
+    before = list(warnings.filters)
+    load(tmp_path)
+    assert warnings.filters == before

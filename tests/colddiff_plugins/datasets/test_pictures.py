@@ -190,7 +190,7 @@ def test_long_decoding_is_announced(
     monkeypatch.setattr(_pictures, "_WORTH_A_WORD", COUNT)
     source = tones()
     decoded(source, 4)
-    assert caplog.messages == [f"tones: decoding 130 pictures, once: kept in {entries}"]
+    assert caplog.messages == [f"tones: decoding 130 pictures, which are kept in {entries}"]
     assert caplog.records[0].levelno >= logging.WARNING  # which the command line shows
     opened_again(source)
     assert len(caplog.messages) == 1
