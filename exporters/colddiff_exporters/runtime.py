@@ -74,7 +74,7 @@ class OnnxSampler(OpenedFile):
         Args:
             x_t: (B, C, H, W) float32 images at level `timesteps[0]`, in [-1, 1].
             timesteps: levels, strictly decreasing to 0; all from T when None.
-            context: one array per context tensor of the degradation.
+            context: one array per context tensor that the file takes.
             on_step: shows progress; needs a file of the kind `step`.
             seconds: the most that it may take.
 

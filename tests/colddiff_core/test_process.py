@@ -135,11 +135,17 @@ def test_a_sampler_that_does_not_use_the_context_needs_none() -> None:
             assert not context  # even if it is given: what a file computes is the same
             return x0_hat
 
+    class White(Prior):
+        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:  # noqa: ARG002
+            return torch.ones(n, 1, 8, 8), NO_CONTEXT
+
     fade = ColdDiffusion(Fade(), Half(), Forgetful())
     context = fade.degradation.sample_context(images(), torch.Generator())
     assert not fade.context_spec
     assert torch.equal(fade.restore(images(), (4, 0)), images() / 2)
     assert torch.equal(fade.restore(images(), (4, 0), context), images() / 2)
+    drawn = fade.generate(3, White((1, 8, 8)), (4, 0), generator=torch.Generator())
+    assert torch.equal(drawn, torch.full((3, 1, 8, 8), 0.5))
     with pytest.raises(UsageError, match="the degradation has no 'color'"):
         fade.restore(images(), (4, 0), {"color": images()})
     with pytest.raises(UsageError, match="'colour' is missing"):
