@@ -12,7 +12,13 @@ def colddiff(*args: object, cwd: Path | None = None) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={
+            **os.environ,
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",  # pytest-xdist fills the cores
+        },
         timeout=300,
         check=False,
     )

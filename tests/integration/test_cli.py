@@ -243,6 +243,7 @@ def test_a_failed_check_is_exit_code_1_and_leaves_no_file(
         "runs list",
         "runs show",
         "evaluate",
+        "reproduce",
     ],
 )
 def test_help_fits_into_80_columns(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from colddiff_core.evaluation.features import FeatureNetwork
 
 _RESULTS, _REPORT = "results.json", "report.html"
+_SHORT = {"direct": "direct", "naive": "Algorithm 1", "improved": "Algorithm 2"}
 
 
 def reproduce(
@@ -120,6 +121,7 @@ def reproduce(
     where = torch_device(device)
 
     import json
+    import time
 
     from colddiff_cli.reproduce.page import page
     from colddiff_core.files import write_atomically
@@ -127,6 +129,7 @@ def reproduce(
 
     networks = {name: _network(name, features, feature_weights) for name in names}
     outcomes: dict[str, Outcome] = {}
+    began = time.perf_counter()
     for name in names:
         err.print(f"{paper.title}, {paper.sets[name].title}", style="bold", markup=False)
         outcomes[name] = _outcome(
@@ -136,7 +139,7 @@ def reproduce(
             _Wanted(allowed, folders.get(name), model, images, tuple(settings or []), where, seed),
             networks[name],
         )
-    results = _results(paper, table, outcomes)
+    results = _results(paper, table, outcomes, time.perf_counter() - began)
     for name, outcome in outcomes.items():
         for row, pixels in outcome.pictures.items():
             write_image(folder / name / "pictures" / f"{row}.png", pixels)
@@ -243,7 +246,9 @@ def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
     return folders
 
 
-def _results(paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"]) -> dict[str, Any]:
+def _results(
+    paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"], seconds: float
+) -> dict[str, Any]:
     from importlib.metadata import version
 
     sets = {
@@ -256,6 +261,7 @@ def _results(paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"])
         "title": paper.title,
         "source": paper.source,
         "command": shlex.join(["colddiff", *sys.argv[1:]]),
+        "seconds": round(seconds, 1),
         "sets": sets,
         "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
     }
@@ -297,7 +303,7 @@ def _print(results: Mapping[str, Any], folder: Path) -> None:
                     reported = published[row].get(theirs)
                     cells.append("" if reported is None else f"{reported:.3f}")
                 cells.append(f"{values[ours]:.3f}" if theirs else f"{values[ours]:.1f}")
-            table.add_row(LABELS[row], *cells)
+            table.add_row(_SHORT.get(row, LABELS[row]), *cells)
         out.print(table)
         if found["kind"] == "restoration":
             out.print(verdict(found), markup=False)

@@ -51,7 +51,9 @@ def curves(lines: Mapping[str, Points], *, x: str, y: str, falling: bool = False
     for k, (name, points) in enumerate(finite.items()):
         path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
         SubElement(svg, "polyline", {"class": f"line-{k}", "points": path})
-        _text(svg, name, _WIDTH - _RIGHT - 6, _TOP + 16 + 16 * k, "end", f"label-{k}")
+        if len(finite) > 1:
+            side = (_LEFT + 8, "start") if falling else (_WIDTH - _RIGHT - 8, "end")
+            _text(svg, name, side[0], _TOP + 16 + 16 * k, side[1], f"label-{k}")
     return svg
 
 

@@ -23,6 +23,9 @@ LABELS = {
     "perfect_symmetry": "cold, perfect symmetry",
     "broken_symmetry": "cold, broken symmetry",
 }
+_NO_MATTER = {"summary", "source", "data.folder"} | {
+    f"train.{name}" for name in ("log_every", "sample_every", "checkpoint_every")
+}
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1b1f24, #e6e8eb);
   --faint: light-dark(#d0d5dc, #3a414b); --a: light-dark(#c2410c, #fb923c);
@@ -66,7 +69,8 @@ def page(results: Mapping[str, Any], pictures: Mapping[str, Mapping[str, Pixels]
         section(body, found)
         _pictures(body, pictures[name])
         _training(body, found)
-    _paragraph(body, " · ".join(f"{k} {v}" for k, v in results["versions"].items()), "note")
+    versions = " · ".join(f"{name} {number}" for name, number in results["versions"].items())
+    _paragraph(body, f"{versions} · {results['seconds'] / 60:.1f} minutes in all", "note")
     return "<!doctype html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
 
 
@@ -223,6 +227,12 @@ def _training(body: Element, found: Mapping[str, Any]) -> None:
         changes = changed(recipes[name], run["recipe"] or {})
         if changes:
             SubElement(body, "h3").text = f"What differs from the paper {name and f'({name})'}"
+            _paragraph(
+                body,
+                "The network is this project's U-Net, of the authors' width in their recipes; "
+                "theirs is built of ConvNeXt blocks.",
+                "note",
+            )
             _table(
                 body,
                 ["setting", "paper's recipe", "here"],
@@ -231,12 +241,15 @@ def _training(body: Element, found: Mapping[str, Any]) -> None:
 
 
 def changed(published: Mapping[str, Any], ours: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Settings of the paper's recipe that were not kept: name, the paper's value, this run's."""
+    """Settings of the paper's recipe that were not kept: name, the paper's value, this run's.
+
+    Left out is what does not decide about the weights.
+    """
     before, now = dict(flat(published)), dict(flat(ours))
     return [
         (key, value, now[key])
         for key, value in before.items()
-        if key in now and now[key] != value and key not in ("summary", "source", "data.folder")
+        if key in now and now[key] != value and key not in _NO_MATTER
     ]
 
 
