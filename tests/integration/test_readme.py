@@ -65,6 +65,8 @@ def test_the_tour_runs_in_order(tour: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for command in COMMANDS:
         if command.startswith("colddiff train"):  # the same, on fewer steps and pixels
             command += " --set train.steps=2 --set restorer.channels=8 --set data.image_size=32"
+        if command.startswith("colddiff reproduce"):
+            command += " --budget 2 --images 4 --set restorer.channels=8"
         if command.startswith("colddiff generate"):
             command += " --steps 2"
         run(command, tour, monkeypatch)
@@ -75,6 +77,8 @@ def test_the_tour_runs_in_order(tour: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "dried/2.png",
         "grid.png",
         "digits.onnx",
+        "digits.json",
+        "reproduced/table1/report.html",
     ):
         assert (tour / name).is_file()
     for snippet in blocks("python"):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from colddiff_core.errors import UsageError
 
-TRAINING_SHARE = 0.6
+TRAINING_SHARE = 0.65
 """Of a budget in minutes; the rest is for evaluating, and for a machine that slows down."""
 
 _UNITS = {"s": 1 / 60, "m": 1, "min": 1, "minutes": 1, "h": 60, "hours": 60}

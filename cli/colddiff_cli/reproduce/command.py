@@ -45,7 +45,7 @@ def reproduce(
             help="For each data set: minutes or hours in all (12m, 1.5h), steps of training "
             "(2000), or full for the paper's own recipe.",
         ),
-    ] = "12m",
+    ] = "15m",
     output: Annotated[
         Path | None,
         typer.Option(
