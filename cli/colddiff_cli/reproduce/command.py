@@ -11,8 +11,8 @@ import typer
 from colddiff_cli.options import Device, Seed, Settings
 
 if TYPE_CHECKING:
-    from colddiff_cli.reproduce.budget import Budget
-    from colddiff_cli.reproduce.paper import PaperTable
+    from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationSet
+    from colddiff_cli.reproduce.plan import Request
     from colddiff_cli.reproduce.restoration import Outcome
     from colddiff_core.evaluation.features import FeatureNetwork
 
@@ -118,12 +118,12 @@ def reproduce(
     if feature_weights is not None and features != "inception":
         raise UsageError("--feature-weights: is for --features inception")
     folder = output or Path("reproduced") / table
-    where = torch_device(device)
 
     import json
     import time
 
     from colddiff_cli.reproduce.page import page
+    from colddiff_cli.reproduce.plan import Request
     from colddiff_core.files import write_atomically
     from colddiff_core.images import write_image
 
@@ -132,12 +132,11 @@ def reproduce(
     began = time.perf_counter()
     for name in names:
         err.print(f"{paper.title}, {paper.sets[name].title}", style="bold", markup=False)
+        request = Request(
+            allowed, folders.get(name), images, tuple(settings or []), torch_device(device)
+        )
         outcomes[name] = _outcome(
-            paper,
-            name,
-            folder / name,
-            _Wanted(allowed, folders.get(name), model, images, tuple(settings or []), where, seed),
-            networks[name],
+            paper.sets[name], request, folder / name, model, networks[name], seed
         )
     results = _results(paper, table, outcomes, time.perf_counter() - began)
     for name, outcome in outcomes.items():
@@ -154,60 +153,25 @@ def reproduce(
         _print(results, folder)
 
 
-class _Wanted:
-    """What was asked for, of every data set alike."""
-
-    def __init__(
-        self,
-        budget: "Budget",
-        data: Path | None,
-        model: Path | None,
-        images: int | None,
-        settings: tuple[str, ...],
-        device: str,
-        seed: int,
-    ) -> None:
-        self.budget = budget
-        self.data = data
-        self.model = model
-        self.images = images
-        self.settings = settings
-        self.device = device
-        self.seed = seed
-
-
 def _outcome(
-    paper: "PaperTable",
-    name: str,
+    entry: "RestorationSet | GenerationSet",
+    request: "Request",
     folder: Path,
-    wanted: _Wanted,
+    model: Path | None,
     network: "FeatureNetwork | None",
+    seed: int,
 ) -> "Outcome":
+    from colddiff_cli.console import err
     from colddiff_cli.reproduce.generation import generation
     from colddiff_cli.reproduce.paper import RestorationSet
-    from colddiff_cli.reproduce.plan import Request
     from colddiff_cli.reproduce.restoration import restoration
     from colddiff_core.errors import Interrupted
 
-    entry = paper.sets[name]
-    request = Request(
-        entry.recipe if isinstance(entry, RestorationSet) else "",
-        wanted.budget,
-        1.0,
-        wanted.data,
-        wanted.images,
-        wanted.settings,
-        wanted.device,
-    )
     try:
         if isinstance(entry, RestorationSet):
-            return restoration(
-                entry, request, folder, model=wanted.model, features=network, seed=wanted.seed
-            )
-        return generation(entry, request, folder, features=network, seed=wanted.seed)
+            return restoration(entry, request, folder, model=model, features=network, seed=seed)
+        return generation(entry, request, folder, features=network, seed=seed)
     except Interrupted as stopped:
-        from colddiff_cli.console import err
-
         err.print(f"colddiff: {stopped}", markup=False)
         raise typer.Exit(stopped.exit_code) from None
 

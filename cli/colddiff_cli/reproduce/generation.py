@@ -1,7 +1,6 @@
 """A data set of the generation comparison: a hot and a cold model, each sampled in two ways."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def generation(
 
     Args:
         entry: of the paper's comparison.
-        request: what was asked for; its recipe is not used.
+        request: what was asked for.
         folder: the models grow in its subfolders `hot/model` and `cold/model`.
         features: what Fréchet distances are taken on.
         seed: of what the priors draw.
@@ -58,11 +57,11 @@ def generation(
     protocols, training, recipes = {}, {}, {}
     for temperature in ("hot", "cold"):
         name = getattr(entry, temperature)
-        asked = replace(request, recipe=name, share=request.share * _SHARE)
         place = folder / temperature
         recipes[temperature] = load_recipe(name).model_dump(mode="json", exclude_none=True)
         steps = recipes[temperature]["degradation"]["num_steps"]
-        made = plan(asked, place, 2 * steps)  # two ways of sampling
+        passes = 2 * steps  # there are two ways of sampling
+        made = plan(name, request, place, passes_per_image=passes, share=_SHARE)
         process = trained(made.recipe, place / "model", request.device).eval()
         table = made.recipe.data
         assert table is not None  # noqa: S101 - the plan has put it there

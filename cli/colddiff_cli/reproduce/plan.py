@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from colddiff_cli.console import err
 from colddiff_cli.reproduce.budget import (
     TRAINING_SHARE,
     Budget,
@@ -27,27 +28,23 @@ class Request:
     """What was asked for.
 
     Attributes:
-        recipe: name of the paper's recipe.
         budget: of the data set.
-        share: of the budget that this recipe may take, where a table needs several.
         data: where the data are; None for what is bundled.
         images: to evaluate on; None for as many as the budget affords.
         settings: as for `--set`, over everything else.
         device: where to compute.
     """
 
-    recipe: str
     budget: Budget
-    share: float
     data: Path | None
     images: int | None
     settings: tuple[str, ...]
     device: str
 
-    def facts(self) -> dict[str, Any]:
-        """What decides about the plan, as JSON can hold."""
+    def facts(self, recipe: str) -> dict[str, Any]:
+        """What decides about the plan of a recipe, as JSON can hold."""
         return {
-            "recipe": self.recipe,
+            "recipe": recipe,
             "budget": self.budget.text,
             "data": None if self.data is None else str(self.data.resolve()),
             "images": self.images,
@@ -60,7 +57,7 @@ class Plan:
     """What is done.
 
     Attributes:
-        recipe: trained, or what the model that is reused was trained by.
+        recipe: to train; where a model is there already, the table's.
         images: evaluated on.
     """
 
@@ -68,33 +65,37 @@ class Plan:
     images: int
 
 
-def reuse(request: Request) -> Plan:
+def reuse(recipe: str, request: Request) -> Plan:
     """What is done with a model that is there already.
 
     Raises:
         UsageError: the data are not bundled, and no folder was named.
     """
-    return Plan(_with(request, []), request.images or _MOST_IMAGES)
+    return Plan(_with(recipe, request, []), request.images or _MOST_IMAGES)
 
 
-def plan(request: Request, folder: Path, passes_per_image: int) -> Plan:
+def plan(
+    recipe: str, request: Request, folder: Path, *, passes_per_image: int, share: float = 1.0
+) -> Plan:
     """Decide, or take what was decided in `folder` before.
 
     Args:
+        recipe: name of the paper's recipe.
         request: what was asked for.
         folder: of this recipe's results.
         passes_per_image: through the network, to evaluate one image.
+        share: of the budget, where a data set needs several recipes.
 
     Raises:
         UsageError: `folder` holds the results of another request, or the recipe does not fit.
     """
     path = folder / _FILE
     if path.exists():
-        return _read(path, request)
-    made = _decide(request, passes_per_image)
+        return _read(path, request.facts(recipe))
+    made = _decide(recipe, request, passes_per_image, share)
     facts = {
         "schema_version": 1,
-        "request": request.facts(),
+        "request": request.facts(recipe),
         "recipe": made.recipe.model_dump(mode="json", exclude_none=True),
         "images": made.images,
     }
@@ -102,25 +103,26 @@ def plan(request: Request, folder: Path, passes_per_image: int) -> Plan:
     return made
 
 
-def _decide(request: Request, passes: int) -> Plan:
+def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
     budget = request.budget
     settings = [] if budget.unit == "full" else small(max(1, int(budget.amount)))
-    recipe = _with(request, settings)
+    recipe = _with(name, request, settings)
     images = request.images or _MOST_IMAGES
     if budget.unit == "minutes":
         from colddiff_core.training.dry_run import dry_run
 
-        found = dry_run(recipe, request.device)
-        minutes = budget.amount * request.share
+        with err.status("timing a few steps"):
+            found = dry_run(recipe, request.device)
+        minutes = budget.amount * share
         steps = steps_in(minutes * TRAINING_SHARE, found.images_per_second, found.batch_size)
-        recipe = _with(request, small(steps))
+        recipe = _with(name, request, small(steps))
         left = minutes * (1 - TRAINING_SHARE) / 2  # the machine may slow down
         images = request.images or images_in(left, found.images_per_second, passes)
     return Plan(recipe, images)
 
 
-def _with(request: Request, settings: Sequence[str]) -> Recipe:
-    recipe = load_recipe(request.recipe, [*settings, *request.settings])
+def _with(name: str, request: Request, settings: Sequence[str]) -> Recipe:
+    recipe = load_recipe(name, [*settings, *request.settings])
     return recipe.model_copy(update={"data": _data(recipe, request.data)})
 
 
@@ -136,14 +138,13 @@ def _data(recipe: Recipe, folder: Path | None) -> ComponentTable:
     return table
 
 
-def _read(path: Path, request: Request) -> Plan:
+def _read(path: Path, asked: Mapping[str, Any]) -> Plan:
     try:
         with path.open("rb") as file:
             found: Mapping[str, Any] = json.loads(file.read(_MAX_BYTES))
         before, recipe, images = found["request"], found["recipe"], int(found["images"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{path}: damaged; remove it, or name another folder with -o") from None
-    asked = request.facts()
     different = [name for name in asked if before.get(name) != asked[name]]
     if different:
         raise UsageError(

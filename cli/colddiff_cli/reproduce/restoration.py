@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from colddiff_cli.console import progress
+from colddiff_cli.console import err, progress
 from colddiff_cli.reproduce.model import existing, trained, training_facts
 from colddiff_cli.reproduce.paper import RestorationSet
 from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
@@ -65,7 +65,7 @@ def restoration(
         UsageError: something does not fit.
         Interrupted: by a signal while training.
     """
-    made, process, place = _model(request, folder, model)
+    made, process, place = _model(entry.recipe, request, folder, model)
     process.eval()
     table = made.recipe.data
     assert table is not None  # noqa: S101 - the plan has put it there
@@ -83,13 +83,14 @@ def restoration(
         )
     followed = range(min(_FOLLOWED, len(dataset)))
     device = next(process.parameters()).device
-    curves = drift(
-        process,
-        from_uint8(dataset.images(followed).to(device)),
-        generator(seed, "evaluate"),
-        schedules.full(process.num_steps),
-        dataset.context(followed),
-    )
+    with err.status("following both algorithms"):
+        curves = drift(
+            process,
+            from_uint8(dataset.images(followed).to(device)),
+            generator(seed, "evaluate"),
+            schedules.full(process.num_steps),
+            dataset.context(followed),
+        )
     facts = {
         "evaluation": {
             "rows": found.rows,
@@ -97,7 +98,7 @@ def restoration(
             "protocol_hash": found.protocol_hash,
         },
         "published": {row: entry.published(row) for row in ROWS},
-        "published_recipe": load_recipe(request.recipe).model_dump(mode="json", exclude_none=True),
+        "published_recipe": load_recipe(entry.recipe).model_dump(mode="json", exclude_none=True),
         "curves": {
             "images": len(followed),
             "timesteps": list(curves.timesteps),
@@ -109,12 +110,14 @@ def restoration(
     return Outcome(facts, _pictures(process, dataset, seed))
 
 
-def _model(request: Request, folder: Path, model: Path | None) -> tuple[Plan, ColdDiffusion, Path]:
+def _model(
+    recipe: str, request: Request, folder: Path, model: Path | None
+) -> tuple[Plan, ColdDiffusion, Path]:
     if model is not None:
-        made = reuse(request)
+        made = reuse(recipe, request)
         return made, existing(model, made.recipe, request.device), model
-    steps = load_recipe(request.recipe).degradation.params["num_steps"]
-    made = plan(request, folder, 2 * steps + 1)
+    steps = load_recipe(recipe).degradation.params["num_steps"]
+    made = plan(recipe, request, folder, passes_per_image=2 * steps + 1)
     place = folder / "model"
     return made, trained(made.recipe, place, request.device), place
 
