@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from colddiff_core.dataset import ImageDataset
-    from colddiff_core.degradation import Context, Degradation, TensorSpec
-    from colddiff_core.errors import ColdDiffError, ParameterError, UsageError
+    from colddiff_core.degradation import Context, Degradation, Hints, TensorSpec
+    from colddiff_core.errors import ColdDiffError, ContextError, ParameterError, UsageError
     from colddiff_core.exporter import Exporter
     from colddiff_core.hookspecs import Component, hookimpl
     from colddiff_core.prior import Prior
@@ -24,8 +24,10 @@ _HOME = {
     "ColdDiffusion": "process",
     "Component": "hookspecs",
     "Context": "degradation",
+    "ContextError": "errors",
     "Degradation": "degradation",
     "Exporter": "exporter",
+    "Hints": "degradation",
     "ImageDataset": "dataset",
     "ParameterError": "errors",
     "Prior": "prior",
@@ -43,8 +45,10 @@ __all__ = [
     "ColdDiffusion",
     "Component",
     "Context",
+    "ContextError",
     "Degradation",
     "Exporter",
+    "Hints",
     "ImageDataset",
     "ParameterError",
     "Prior",

@@ -45,3 +45,8 @@ class Buildable:
             folder: an empty folder, for small files that the parameters name.
         """
         return {}
+
+
+def name_of(part: Buildable) -> str:
+    """What messages call a component: the name it was built by, or its class."""
+    return type(part).__name__ if part.config is None else part.config.name

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
@@ -10,8 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.component import Buildable
-from colddiff_core.errors import ParameterError
+from colddiff_core.component import Buildable, name_of
+from colddiff_core.errors import ContextError, ParameterError, UsageError
 from colddiff_core.locality import Locality
 from colddiff_core.timesteps import MAX_NUM_STEPS
 
@@ -23,6 +23,9 @@ Context = Mapping[str, Tensor]
 
 NO_CONTEXT: Context = MappingProxyType({})
 """The context of a deterministic operator."""
+
+Hints = Mapping[str, Tensor]
+"""What somebody knows about degraded images, batch first; see `Degradation.estimate_context`."""
 
 MAX_NUMBERS = 200_000_000
 """Largest image accepted, C x H x W: a recipe may come from anybody."""
@@ -92,6 +95,58 @@ class Degradation(Buildable, nn.Module, ABC):
             One tensor per entry of `context_spec`, with the batch axis in front.
         """
         return NO_CONTEXT
+
+    def estimate_context(
+        self,
+        x_t: Tensor,  # noqa: ARG002 - what an operator that can estimate looks at
+        t: Tensor,  # noqa: ARG002
+        hints: Hints = NO_CONTEXT,
+    ) -> Context:
+        """Find what was random about D in images that are degraded already, to restore them.
+
+        Here, nothing is read off the images: each tensor of `context_spec` has to be among the
+        hints. An operator that can do better overrides this, for example to find where a hole is;
+        it calls `check_hints` with the names of the hints that it makes use of.
+
+        Args:
+            x_t: (B, C, H, W) degraded images, rounded to 8 bits as pictures are.
+            t: (B,) int64, their levels; may be a guess that is being tried, so that what depends
+                on t has to be found from t.
+            hints: what is known. Names and shapes are those of `context_spec`; besides, there may
+                be `mask`, (B, 1, H, W) in [0, 1], 1 where the image is missing.
+
+        Returns:
+            A whole context, as `sample_context` returns it.
+
+        Raises:
+            ContextError: something can neither be found nor was given.
+            UsageError: a hint is of no use to D.
+        """
+        self.check_hints(hints, self.context_spec)
+        missing = [name for name in self.context_spec if name not in hints]
+        if missing:
+            raise ContextError(
+                missing[0], f"{name_of(self)} cannot tell it from a degraded picture"
+            )
+        return dict(hints)
+
+    def check_hints(self, hints: Hints, used: Iterable[str]) -> None:
+        """Refuse hints that `estimate_context` would ignore.
+
+        Args:
+            hints: what was given to it.
+            used: the names that it makes use of.
+
+        Raises:
+            UsageError: another name is among the hints.
+        """
+        useless = sorted(hints.keys() - set(used))
+        if useless:
+            takes = " or ".join(used)
+            raise UsageError(
+                f"{useless[0]}: {name_of(self)} has no use for it"
+                + (f"; it takes {takes}" if takes else ", it needs to know nothing but the level")
+            )
 
     @abstractmethod
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:

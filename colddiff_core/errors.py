@@ -21,6 +21,20 @@ class ParameterError(UsageError, ValueError):
     """A component was given a parameter that it does not know or cannot use."""
 
 
+class ContextError(UsageError):
+    """What is random about a degradation cannot be told from a picture, and was not given.
+
+    Args:
+        missing: the name of the context tensor.
+        reason: why it cannot be told.
+    """
+
+    def __init__(self, missing: str, reason: str) -> None:
+        super().__init__(f"{missing}: {reason}; it has to be given")
+        self.missing = missing
+        self.reason = reason
+
+
 class UnknownComponentError(UsageError, LookupError):
     """No component of that kind has that name."""
 

@@ -56,7 +56,12 @@ class ExportReport:
 
 
 class ExportedModel(Protocol):
-    """An exported file, open and ready to run; arrays in, arrays out."""
+    """An exported file, open and ready to run; arrays in, arrays out.
+
+    It may have more: `locality`, where larger images can be restored in tiles; `context_names`, the
+    context tensors that it takes, so that nobody has to build its degradation to know;
+    `estimate(x_t, t)`, the restorer alone; `device` and `note`, where it runs and why there.
+    """
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

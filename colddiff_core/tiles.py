@@ -82,6 +82,23 @@ def restore_tiled(
     return np.concatenate(strips)
 
 
+def sample_tiles(crop: Crop, tiling: Tiling) -> Images:
+    """A few tiles, up to 3 by 3 spread over the image, to find out what all have in common.
+
+    Args:
+        crop: reads the degraded image; what lies beyond its border is mirrored.
+        tiling: how to cut it.
+
+    Returns:
+        (B, C, h, w).
+    """
+    tops, lefts = (
+        sorted({starts[k * (len(starts) - 1) // 2] for k in range(3)})
+        for starts in (tiling.starts(0), tiling.starts(1))
+    )
+    return np.stack([_mirrored(crop, tiling, top, left) for top in tops for left in lefts])
+
+
 def _strips(
     restore: Callable[[Images], Images], crop: Crop, tiling: Tiling, batch_size: int
 ) -> Iterator[Images]:

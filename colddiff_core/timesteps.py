@@ -22,7 +22,7 @@ def evenly(num_steps: int, steps: int) -> tuple[int, ...]:
         UsageError: there are not that many levels.
     """
     if not 1 <= steps <= num_steps:
-        raise UsageError(f"steps: expected 1 to {num_steps} (the model's T), got {steps}")
+        raise UsageError(f"steps: expected 1 to {num_steps} (one for each level), got {steps}")
     return tuple((num_steps * k + steps // 2) // steps for k in range(steps, -1, -1))
 
 

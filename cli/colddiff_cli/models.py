@@ -34,13 +34,14 @@ class FolderModel:
         self.device = torch_device(device)
         self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
         process = ColdDiffusion.load(folder).to(self.device)
-        self.recipe: Recipe = resolved_recipe(process)
         if sampler is not None:
             process.sampler = build("sampler", sampler)
+        self.recipe: Recipe = resolved_recipe(process)
         self._process = process
         self.image_shape = process.degradation.image_shape
         self.num_steps = process.num_steps
         self.locality = process.degradation.locality
+        self.context_names = tuple(process.context_spec)
 
     @property
     def prior(self) -> "Prior":
@@ -58,11 +59,20 @@ class FolderModel:
         """Run the sampling loop in torch; see `ExportedModel.restore`."""
         import torch
 
-        device = next(self._process.restorer.parameters()).device
-        tensors = {name: torch.from_numpy(a).to(device) for name, a in (context or {}).items()}
-        x0 = self._process.restore(torch.from_numpy(x_t).to(device), timesteps, tensors)
+        tensors = {name: torch.from_numpy(a).to(self.device) for name, a in (context or {}).items()}
+        x0 = self._process.restore(torch.from_numpy(x_t).to(self.device), timesteps, tensors)
         restored: NDArray[np.float32] = x0.cpu().numpy()
         return restored
+
+    def estimate(self, x_t: NDArray[np.float32], t: int) -> NDArray[np.float32]:
+        """R(x_t, t), the restorer alone, which no sampler can be asked for."""
+        import torch
+
+        x = torch.from_numpy(x_t).to(self.device)
+        with torch.no_grad():
+            x0_hat = self._process.restorer(x, torch.full((len(x),), t, device=x.device))
+        estimated: NDArray[np.float32] = x0_hat.cpu().numpy()
+        return estimated
 
 
 def open_model(path: Path, *, device: str = "auto", sampler: str | None = None) -> ExportedModel:

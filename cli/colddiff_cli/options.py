@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -84,3 +85,34 @@ def chosen_levels(num_steps: int, steps: int | None, timesteps: str | None) -> t
             raise UsageError(f"--timesteps {timesteps!r}: expected e.g. 20,10,5,0") from None
         return schedules.checked(levels, num_steps)
     return schedules.full(num_steps) if steps is None else schedules.evenly(num_steps, steps)
+
+
+def chosen_schedule(
+    num_steps: int, steps: int | None, timesteps: str | None, level: str | None
+) -> tuple[int | None, Callable[[int], tuple[int, ...]]]:
+    """The level that pictures are taken for, and the levels to visit from there.
+
+    Args:
+        num_steps: T.
+        steps: `--steps`.
+        timesteps: `--timesteps`.
+        level: `--level`, a number or `auto`.
+
+    Returns:
+        The level, None if it is to be found, and the schedule from any level found.
+
+    Raises:
+        UsageError: options exclude each other, or it is no schedule for the model.
+    """
+    from colddiff_core.errors import UsageError
+
+    if level is not None and timesteps is not None:
+        raise UsageError("--level and --timesteps: give one of them; --timesteps starts at a level")
+    if level == "auto":
+        if steps is not None:
+            chosen_levels(num_steps, steps, None)  # too many are told before any work
+        return None, lambda t: chosen_levels(t, steps and min(steps, t), None)
+    if level is not None and not (level.isdecimal() and 1 <= int(level) <= num_steps):
+        raise UsageError(f"--level {level}: expected 1 to {num_steps} (the model's T), or auto")
+    levels = chosen_levels(int(level or num_steps), steps, timesteps)
+    return levels[0], lambda _: levels

@@ -1,12 +1,13 @@
 """`colddiff restore`: restore pictures with a model folder or an exported file."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_levels
+from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_schedule
 
 if TYPE_CHECKING:
     from colddiff_core.exporter import ExportedModel
@@ -49,6 +50,35 @@ def restore(
             show_default="by how far the degradation reaches",
         ),
     ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T|auto",
+            help="How degraded the pictures are; auto finds the level of each.",
+            show_default="fully, the model's T",
+        ),
+    ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", help="Draw how well each level explains a picture, with auto."),
+    ] = False,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where the pictures have a hole: a picture, white there."
+        ),
+    ] = None,
+    endpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The picture, or noise, that they were turned into."),
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(metavar="'#rrggbb'", help="The colour that they were faded to."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for programs: paths, levels and errors.")
+    ] = False,
     sampler: SamplerName = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
@@ -60,36 +90,83 @@ def restore(
 ) -> None:
     """Restore degraded pictures; each is written as DIR/NAME.png.
 
+    What is random about the degradation is found in the picture, where that is possible.
+
     Example: `colddiff restore digits blurred/*.png -o restored`
     """
+    from colddiff_cli.already_degraded import AlreadyDegraded
     from colddiff_cli.console import out, progress
+    from colddiff_cli.hints import read_hints
+    from colddiff_cli.level_report import tell
     from colddiff_cli.models import open_model, tell_device
-    from colddiff_cli.restoring import Restoring
-    from colddiff_core.errors import UsageError
+    from colddiff_cli.restoring import Restored, Restoring
+    from colddiff_cli.simulation import Simulation
     from colddiff_core.images import write_image
+
+    _check(simulate, resize, tile, overlap, level, curve, mask or endpoint or color)
+    targets = _targets(images, output)
+    opened = open_model(model, device=device, sampler=sampler)
+    start, schedule = chosen_schedule(opened.num_steps, steps, timesteps, level)
+    hints = read_hints(opened.image_shape, mask=mask, endpoint=endpoint, color=color, resize=resize)
+    for path in images:
+        _read(path, opened, resize, tile)  # all are looked at before any is written
+    if device == "auto":
+        tell_device(opened)
+    source: Simulation | AlreadyDegraded
+    if simulate:
+        source = Simulation(opened, start or opened.num_steps, seed)
+    else:
+        source = AlreadyDegraded(opened, hints)
+    restoring = Restoring(opened, schedule, start, batch_size, source)
+    if tile:
+        pieces = restoring.tiled(overlap)
+    rows = []
+    with progress() as display:
+        task = display.add_task("restoring", total=len(images), note="")
+        read = (_read(path, opened, resize, tile) for path in images)
+        results: Iterator[Restored] = map(pieces, read) if tile else restoring.batched(read)
+        for path, target, result in zip(images, targets, results, strict=True):
+            write_image(target, result.pixels)
+            if result.found is not None:
+                tell(path, result.found, opened.num_steps, curve)
+            if not as_json:
+                out.print(str(target), markup=False)
+            rows.append(
+                {
+                    "path": str(target),
+                    "level": result.level,
+                    "consistency_error": result.found and result.found.error,
+                }
+            )
+            display.advance(task)
+    if as_json:
+        typer.echo(json.dumps({"schema_version": 1, "pictures": rows}, indent=2))
+
+
+def _check(
+    simulate: bool,
+    resize: bool,
+    tile: bool,
+    overlap: int | None,
+    level: str | None,
+    curve: bool,
+    hint: object,
+) -> None:
+    """Refuse options that exclude each other."""
+    from colddiff_core.errors import UsageError
 
     if tile and resize:
         raise UsageError("--tile and --resize: give one of them")
     if overlap is not None and not tile:
         raise UsageError("--overlap: is for --tile")
-    targets = _targets(images, output)
-    opened = open_model(model, device=device, sampler=sampler)
-    levels = chosen_levels(opened.num_steps, steps, timesteps)
-    for path in images:
-        _read(path, opened, resize, tile)  # all are looked at before any is written
-    if device == "auto":
-        tell_device(opened)
-    restoring = Restoring(opened, levels, batch_size, seed if simulate else None)
-    if tile:
-        pieces = restoring.tiled(overlap)
-    with progress() as display:
-        task = display.add_task("restoring", total=len(images), note="")
-        read = (_read(path, opened, resize, tile) for path in images)
-        results: Iterator[Pixels] = map(pieces, read) if tile else restoring.batched(read)
-        for target, result in zip(targets, results, strict=True):
-            write_image(target, result)
-            out.print(str(target), markup=False)
-            display.advance(task)
+    if tile and hint:
+        raise UsageError("--tile: --mask, --endpoint and --color are for pictures of one size")
+    if simulate and hint:
+        raise UsageError("--simulate: draws what --mask, --endpoint and --color would tell")
+    if simulate and level == "auto":
+        raise UsageError("--simulate: the level is known; give --level a number, or leave it out")
+    if curve and level != "auto":
+        raise UsageError("--curve: is for --level auto")
 
 
 def _targets(images: list[Path], folder: Path) -> list[Path]:

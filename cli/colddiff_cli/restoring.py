@@ -1,22 +1,43 @@
 """Run pictures through a model, in batches or in tiles, holding no more than is at work."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colddiff_cli.already_degraded import AlreadyDegraded, grouped
+from colddiff_cli.simulation import Simulation
 from colddiff_core.errors import UsageError
 from colddiff_core.exporter import ExportedModel
 from colddiff_core.images import Pixels, from_batch, tile, to_batch
-from colddiff_core.tiles import Tiling, default_overlap, restore_tiled
+from colddiff_core.level import FoundLevel
+from colddiff_core.tiles import Tiling, default_overlap, restore_tiled, sample_tiles
 
 if TYPE_CHECKING:
-    from colddiff_core.degradation import Degradation
     from colddiff_core.locality import Locality
 
 Images = NDArray[np.float32]
+
+Schedule = Callable[[int], tuple[int, ...]]
+"""From the level of a picture to the levels that are visited."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A result.
+
+    Attributes:
+        pixels: the picture; of a simulation, original, degraded and restored side by side.
+        level: the level that the degraded picture was taken for.
+        found: how that was found, if it was not given.
+    """
+
+    pixels: Pixels
+    level: int
+    found: FoundLevel | None = None
 
 
 class Restoring:
@@ -24,34 +45,61 @@ class Restoring:
 
     Args:
         model: what restores them.
-        levels: the schedule.
+        schedule: the levels to visit from that of a picture.
+        level: of all pictures; None to find that of each.
         batch_size: pictures or tiles at a time.
-        seed: to degrade clean pictures first, and to show them beside the results; None when the
-            pictures are degraded already.
+        source: degrades clean pictures, which are shown beside the results, or finds how the
+            pictures were degraded.
     """
 
     def __init__(
-        self, model: ExportedModel, levels: tuple[int, ...], batch_size: int, seed: int | None
+        self,
+        model: ExportedModel,
+        schedule: Schedule,
+        level: int | None,
+        batch_size: int,
+        source: Simulation | AlreadyDegraded,
     ) -> None:
         self._model = model
-        self._levels = levels
+        self._schedule = schedule
+        self._level = level
         self._batch_size = batch_size
-        self._simulation = None if seed is None else _Simulation(model, levels[0], seed)
+        self._source = source
 
-    def batched(self, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+    def batched(self, pictures: Iterable[Pixels]) -> Iterator[Restored]:
         """Restore pictures of the model's size."""
         coming = iter(pictures)
         while some := list(itertools.islice(coming, self._batch_size)):
             batch = to_batch(some)
-            x_t, context = self._simulation(batch) if self._simulation else (batch, None)
-            restored = from_batch(self._model.restore(x_t, self._levels, context))
-            if self._simulation:
-                rows = zip(from_batch(batch), from_batch(x_t), restored, strict=True)
-                yield from (tile([row]) for row in rows)
+            if isinstance(self._source, Simulation):
+                yield from self._simulated(batch, self._source)
+            elif self._level is None:
+                yield from self._each_from_its_own(batch, self._source)
             else:
-                yield from restored
+                yield from self._from(batch, self._level, self._source)
 
-    def tiled(self, overlap: int | None) -> Callable[[Pixels], Pixels]:
+    def _simulated(self, batch: Images, simulation: Simulation) -> Iterator[Restored]:
+        x_t, context = simulation(batch)
+        restored = self._model.restore(x_t, self._schedule(simulation.level), context)
+        for row in zip(*map(from_batch, (batch, x_t, restored)), strict=True):
+            yield Restored(tile([row]), simulation.level)
+
+    def _from(self, x_t: Images, level: int, source: AlreadyDegraded) -> Iterator[Restored]:
+        levels = self._schedule(level)
+        restored = self._model.restore(x_t, levels, source.context(x_t, levels))
+        return (Restored(pixels, level) for pixels in from_batch(restored))
+
+    def _each_from_its_own(self, x_t: Images, source: AlreadyDegraded) -> Iterator[Restored]:
+        """Find the levels, and restore together what has the same."""
+        found = [source.level(x[None]) for x in x_t]
+        results: dict[int, Restored] = {}
+        for level, places in grouped([one.level for one in found]).items():
+            restored = self._from(x_t[places], level, source)
+            results.update(zip(places, restored, strict=True))
+        for k, one in enumerate(found):
+            yield replace(results[k], found=one)
+
+    def tiled(self, overlap: int | None) -> Callable[[Pixels], Restored]:
         """A function that restores a picture of any size.
 
         Args:
@@ -72,23 +120,34 @@ class Restoring:
                 f"{side[0]}x{side[1]}: what lies beyond a tile is missed, seams may show"
             )
 
-        def restore(pixels: Pixels) -> Pixels:
+        def restore(pixels: Pixels) -> Restored:
             tiling = Tiling(pixels.shape[:2], side, shared, locality.grid)
-            if self._simulation is None:
-                return self._restored(lambda rows, columns: _crop(pixels, rows, columns), tiling)
-            x_t = self._simulation.whole(pixels, locality.grid)
-            restored = self._restored(lambda rows, columns: x_t[:, rows, columns], tiling)
-            return tile([(pixels, from_batch(x_t[None])[0], restored)])
+            if isinstance(self._source, Simulation):
+                x_t, level = self._source.whole(pixels, locality.grid), self._source.level
+                restored = self._tiles(lambda rows, columns: x_t[:, rows, columns], tiling, level)
+                return Restored(tile([(pixels, from_batch(x_t[None])[0], restored)]), level)
+
+            def crop(rows: slice, columns: slice) -> Images:
+                inside: Images = to_batch([pixels[rows, columns]])[0]
+                return inside
+
+            if self._level is not None:
+                return Restored(self._tiles(crop, tiling, self._level), self._level)
+            margin = min(locality.reach, min(side) // 4)
+            found = self._source.level(sample_tiles(crop, tiling), margin)
+            return Restored(self._tiles(crop, tiling, found.level), found.level, found)
 
         return restore
 
-    def _restored(self, crop: Callable[[slice, slice], Images], tiling: Tiling) -> Pixels:
-        return restore_tiled(
-            lambda tiles: self._model.restore(tiles, self._levels),
-            crop,
-            tiling,
-            batch_size=self._batch_size,
-        )
+    def _tiles(self, crop: Callable[[slice, slice], Images], tiling: Tiling, level: int) -> Pixels:
+        levels = self._schedule(level)
+
+        def restore(tiles: Images) -> Images:
+            source = self._source
+            context = source.context(tiles, levels) if isinstance(source, AlreadyDegraded) else None
+            return self._model.restore(tiles, levels, context)
+
+        return restore_tiled(restore, crop, tiling, batch_size=self._batch_size)
 
     def _locality(self) -> "Locality":
         locality: Locality | None = getattr(self._model, "locality", None)
@@ -99,55 +158,3 @@ class Restoring:
                 "tile; use --resize"
             )
         return locality
-
-
-class _Simulation:
-    """Degrade clean pictures with the model's own operator."""
-
-    def __init__(self, model: ExportedModel, level: int, seed: int) -> None:
-        try:
-            import torch
-        except ImportError:
-            raise UsageError(
-                "--simulate: degrading takes torch, which is not installed; pip install torch, or "
-                "give pictures that are degraded already"
-            ) from None
-
-        self._table = model.recipe.degradation
-        self._level = level
-        self._generator = torch.Generator().manual_seed(seed)
-        self._degradation = self._built(model.image_shape)
-
-    def __call__(self, x0: Images) -> tuple[Images, Mapping[str, Any]]:
-        """Degrade a batch: (x_t, context)."""
-        import torch
-
-        clean = torch.from_numpy(x0)
-        context = self._degradation.sample_context(clean, self._generator)
-        x_t = self._degradation(clean, torch.full((len(clean),), self._level), context)
-        return x_t.numpy(), {name: value.numpy() for name, value in context.items()}
-
-    def whole(self, pixels: Pixels, grid: int) -> Images:
-        """Degrade one picture of any size, (C, H, W), mirrored up to multiples of `grid`."""
-        import torch
-
-        height, width, channels = pixels.shape
-        beyond = [(0, -side % grid) for side in (height, width)]
-        padded = np.pad(pixels, [*beyond, (0, 0)], mode="symmetric")
-        degradation = self._built((channels, padded.shape[0], padded.shape[1]))
-        x0 = torch.from_numpy(to_batch([padded]))
-        context = degradation.sample_context(x0, self._generator)
-        x_t: torch.Tensor = degradation(x0, torch.tensor([self._level]), context)
-        inside: Images = x_t[0, :, :height, :width].numpy()
-        return inside
-
-    def _built(self, shape: tuple[int, int, int]) -> "Degradation":
-        from colddiff_core.recipe import build_table
-
-        built: Degradation = build_table("degradation", self._table, image_shape=shape)
-        return built
-
-
-def _crop(pixels: Pixels, rows: slice, columns: slice) -> Images:
-    inside: Images = to_batch([pixels[rows, columns]])[0]
-    return inside

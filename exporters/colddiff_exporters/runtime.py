@@ -56,6 +56,11 @@ class OnnxSampler(OpenedFile):
         return self._metadata.graph
 
     @property
+    def context_names(self) -> tuple[str, ...]:
+        """The context tensors that it takes."""
+        return tuple(item.name for item in self._context)
+
+    @property
     def static_steps(self) -> int | None:
         """The only number of steps it takes; None for any."""
         return self._metadata.static_steps

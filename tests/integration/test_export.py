@@ -11,6 +11,7 @@ import pytest
 from commands import modules_after, run_in_process, succeed
 from PIL import Image
 
+from colddiff_cli.already_degraded import AlreadyDegraded
 from colddiff_cli.main import main
 from colddiff_cli.restoring import Restoring
 from colddiff_core.errors import UsageError
@@ -179,11 +180,16 @@ def test_what_cannot_be_tiled_is_explained(
     assert "seams" not in err
 
 
+def restoring(model: SimpleNamespace) -> Restoring:
+    stand_in = cast(ExportedModel, model)
+    return Restoring(stand_in, lambda _: (1, 0), 1, 1, AlreadyDegraded(stand_in, {}))
+
+
 def test_a_degradation_that_reaches_beyond_the_tile_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     model = SimpleNamespace(image_shape=(1, 32, 32), locality=Locality(reach=17))
-    Restoring(cast(ExportedModel, model), (1, 0), 1, None).tiled(None)
+    restoring(model).tiled(None)
     assert "reaches 17 pixels and the tiles are 32x32" in capsys.readouterr().err
 
 
@@ -191,7 +197,7 @@ def test_a_degradation_that_is_not_local_is_not_tiled() -> None:
     recipe = SimpleNamespace(degradation=SimpleNamespace(name="gaussian-mask"))
     model = SimpleNamespace(image_shape=(1, 32, 32), locality=None, recipe=recipe)
     with pytest.raises(UsageError, match="gaussian-mask is not local"):
-        Restoring(cast(ExportedModel, model), (1, 0), 1, None).tiled(None)
+        restoring(model).tiled(None)
 
 
 def test_auto_says_on_stderr_what_it_took(

@@ -95,9 +95,11 @@ def test_a_photograph_is_restored_alone_from_folder_and_file(
     Image.new("RGB", (40, 24), (90, 60, 30)).save(model.parent / "00.png")
     assert restored("m.onnx", "00.png", "--tile").shape == (24, 40, 3)
     assert restored(model, "00.png", "--tile", "--simulate").shape == (24, 3 * 40 + 4, 3)
-    refused = cli("restore", model, photo, "--sampler", "improved", "-o", "restored")
+    improved = ("--sampler", "improved", "-o", "restored")  # needs the endpoint: at T, the picture
+    assert cli("restore", model, photo, *improved).code == 0
+    refused = cli("restore", model, photo, *improved, "--level", STEPS - 1)
     assert refused.code == 2
-    assert "'endpoint' is missing" in refused.err
+    assert "endpoint: blend cannot tell it from a degraded picture" in refused.err
 
 
 def test_the_pairs_are_for_a_degradation_that_ends_in_them(

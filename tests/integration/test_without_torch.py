@@ -71,6 +71,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "restore model.onnx a.png -o out",
         "restore model.onnx large.png --tile -o out",
+        "restore model.onnx a.png --level 2 -o out",
         "info model.onnx",
     ],
 )
@@ -84,6 +85,7 @@ def test_an_exported_file_needs_no_torch(bare: Path, work: Path, command: str) -
     ("command", "message"),
     [
         ("restore model.onnx a.png --simulate -o x", "--simulate: degrading takes torch"),
+        ("restore model.onnx a.png --level auto -o x", "how a picture was degraded takes torch"),
         ("generate model.onnx -o x.png", "the model has no prior"),
     ],
 )

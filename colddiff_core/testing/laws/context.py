@@ -1,10 +1,13 @@
 """Laws of degradations: what is random about D is its context, drawn from the generator given."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
+from torch import Tensor
 
-from colddiff_core.degradation import Degradation, TensorSpec
+from colddiff_core.degradation import Context, Degradation, TensorSpec
+from colddiff_core.errors import ContextError
 from colddiff_core.testing.check import CheckFailed, check, one_line
 from colddiff_core.testing.inputs import Scene, on_scenes, seeded
 from colddiff_core.testing.subject import Subject
@@ -80,29 +83,25 @@ def rebuilds_the_same(subject: Subject) -> None:
 @on_scenes
 def context_matches_its_spec(scene: Scene) -> None:
     """`sample_context` returns what `context_spec` says: names, types and shapes, batch first."""
-    spec = scene.d.context_spec
     for x0 in (scene.x0, scene.x0[:1], scene.x0.half()):
-        context = scene.d.sample_context(x0, seeded(0))
-        if set(context) != set(spec):
+        _expect_the_spec(scene, scene.d.sample_context(x0, seeded(0)), x0)
+
+
+@on_scenes
+def estimated_context_matches_its_spec(scene: Scene) -> None:
+    """`estimate_context` takes the tensors of a context as hints, and returns a whole context."""
+    d, x0, t, context = scene.d, scene.x0, scene.t, scene.context
+    x_t = d(x0, t, context)
+    whole = d.estimate_context(x_t, t, context)
+    _expect_the_spec(scene, whole, x_t)
+    for name, value in context.items():
+        if not torch.equal(whole[name], value):
             scene.fail(
-                f"the context holds {sorted(context)}, the spec {sorted(spec)}",
-                "An exporter makes one input for each entry of context_spec.",
+                f"estimate_context is given {name!r} and returns another",
+                "What the user knows goes before what can be estimated.",
             )
-        for name, value in context.items():
-            if not isinstance(spec[name], TensorSpec):
-                scene.fail(f"context_spec[{name!r}] is {spec[name]!r:.40}", "Use TensorSpec.")
-            expected = (spec[name].dtype, (len(x0), *spec[name].shape), x0.device)
-            found = (value.dtype, tuple(value.shape), value.device)
-            if found != expected:
-                scene.fail(
-                    f"context[{name!r}] is {found[0]} {found[1]} on {found[2]} for "
-                    f"{len(x0)} images of {x0.dtype}, not {expected[0]} {expected[1]} on "
-                    f"{expected[2]}",
-                    "The spec has the shape without the batch axis; the type does not depend on "
-                    "that of the images.",
-                )
-            if value.is_floating_point() and not value.isfinite().all():
-                scene.fail(f"context[{name!r}] is not finite", "Draw finite numbers.")
+    with suppress(ContextError):  # which is how it says that it cannot
+        _expect_the_spec(scene, d.estimate_context(x_t, t), x_t)
 
 
 @on_scenes
@@ -127,3 +126,28 @@ def context_from_the_generator(scene: Scene) -> None:
                     f"batches of {size}",
                     EACH,
                 )
+
+
+def _expect_the_spec(scene: Scene, context: Context, images: Tensor) -> None:
+    """Compare a context for some images with `context_spec`."""
+    spec = scene.d.context_spec
+    if set(context) != set(spec):
+        scene.fail(
+            f"the context holds {sorted(context)}, the spec {sorted(spec)}",
+            "An exporter makes one input for each entry of context_spec.",
+        )
+    for name, value in context.items():
+        if not isinstance(spec[name], TensorSpec):
+            scene.fail(f"context_spec[{name!r}] is {spec[name]!r:.40}", "Use TensorSpec.")
+        expected = (spec[name].dtype, (len(images), *spec[name].shape), images.device)
+        found = (value.dtype, tuple(value.shape), value.device)
+        if found != expected:
+            scene.fail(
+                f"context[{name!r}] is {found[0]} {found[1]} on {found[2]} for "
+                f"{len(images)} images of {images.dtype}, not {expected[0]} {expected[1]} on "
+                f"{expected[2]}",
+                "The spec has the shape without the batch axis; the type does not depend on "
+                "that of the images.",
+            )
+        if value.is_floating_point() and not value.isfinite().all():
+            scene.fail(f"context[{name!r}] is not finite", "Draw finite numbers.")

@@ -48,7 +48,7 @@ class TorchSampler(OpenedFile):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 program = torch.export.load(io.BytesIO(archive.content))
-                self._context = _context_names(program)
+                self.context_names = _context_names(program)
                 if self.device != "cpu":
                     from torch.export.passes import move_to_device_pass
 
@@ -84,7 +84,7 @@ class TorchSampler(OpenedFile):
         drawn = {
             name: torch.tensor(array, device=self.device)
             for name, array in context.items()
-            if name in self._context
+            if name in self.context_names
         }
         try:
             with torch.no_grad():
@@ -98,13 +98,13 @@ class TorchSampler(OpenedFile):
         return np.asarray(x.cpu().numpy())
 
 
-def _context_names(program: "ExportedProgram") -> set[str]:
+def _context_names(program: "ExportedProgram") -> tuple[str, ...]:
     """The context tensors that a program takes; its sampler may use none of the degradation's."""
     from torch.utils._pytree import tree_unflatten
 
     spec = program.call_spec.in_spec
     (_, _, _, context), _ = tree_unflatten(list(range(spec.num_leaves)), spec)
-    return set(context)
+    return tuple(context)
 
 
 def _device(name: str) -> str:

@@ -87,6 +87,20 @@ class RadialIndex(nn.Module):
         index = rank.flatten(1).expand(values.shape[0], -1)
         return values.gather(1, index).reshape(-1, 1, *rank.shape[1:])
 
+    def around(self, values: Tensor) -> Tensor:
+        """The values at all distances within reach from a centre, for sums over many centres.
+
+        Args:
+            values: (B, n), one row of the table for each image.
+
+        Returns:
+            (B, 2 a + 1, 2 b + 1) for a reach of (a, b). As in a Fourier transform, index k stands
+            for k rows or columns behind the centre, and -k for k before it.
+        """
+        rows, columns = (torch.arange(-(n - 1), n).abs().roll(n) for n in self._rank.shape)
+        rank = self._rank[rows[:, None], columns]
+        return values[:, rank.flatten()].reshape(-1, *rank.shape)
+
 
 def middle(height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
     """The authors' middle as a (1, 2) centre, and how far a pixel can be from it."""

@@ -19,9 +19,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+from colddiff_core.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    Hints,
+    ImageShape,
+    TensorSpec,
+)
 from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
 
+_TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 _SPREAD = 0.5  # the authors draw each channel of the colour from [-0.5, 0.5)
 
 
@@ -72,6 +80,20 @@ class ColorMask(Degradation):
         shape = (self.image_shape[0], 1, 1)
         colors = [(2 * torch.rand(shape, generator=generator) - 1) * _SPREAD for _ in x0]
         return {"color": torch.stack(colors).to(x0.device)}
+
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
+        """The colour given, or the mean over the pixels where nothing else is left at level t.
+
+        Raises:
+            ContextError: the colour is mixed with the image everywhere, as at low levels.
+            UsageError: a hint other than `color`.
+        """
+        flat = self._spread(self._weight[t], x_t) < _TRACE
+        if hints or not flat.flatten(1).any(1).all():
+            return super().estimate_context(x_t, t, hints)
+        covered = flat.to(torch.promote_types(x_t.dtype, torch.float32))
+        color = (covered * x_t).sum((2, 3), keepdim=True) / covered.sum((2, 3), keepdim=True)
+        return {"color": color.float()}
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

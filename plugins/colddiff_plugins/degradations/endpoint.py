@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+from colddiff_core.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    Hints,
+    ImageShape,
+    TensorSpec,
+)
+
+_TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 
 
 class EndpointDegradation(Degradation, ABC):
@@ -56,6 +65,17 @@ class EndpointDegradation(Degradation, ABC):
         """D(x0, s) - D(x0, t) = (a_s - a_t) x0 + (b_s - b_t) z."""
         signal = self._signal[s] - self._signal[t]
         return self._mix(x0, signal, self._mixed[s] - self._mixed[t], context)
+
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
+        """The endpoint given, or the image itself where D has left nothing else, as at t = T.
+
+        Raises:
+            ContextError: there is more left of the image, so that the two cannot be told apart.
+            UsageError: a hint other than `endpoint`.
+        """
+        if hints or (self._signal[t] > _TRACE).any():
+            return super().estimate_context(x_t, t, hints)
+        return {"endpoint": (x_t / self._mixed[t][:, None, None, None]).float()}
 
     def estimate_endpoint(self, x_t: Tensor, x0_hat: Tensor, t: Tensor) -> Tensor:
         """The z for which D(x0_hat, t) is x_t: (x_t - a_t x0_hat) / b_t.

@@ -17,7 +17,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
+from colddiff_core.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    Hints,
+    ImageShape,
+    TensorSpec,
+)
+from colddiff_core.errors import UsageError
+from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
 from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
 
 
@@ -72,6 +81,31 @@ class GaussianMask(Degradation):
             torch.cat([torch.randint(-1, n, (1,), generator=generator) for n in sides]) for _ in x0
         ]
         return {"center": torch.stack(centers).to(x0.device)}
+
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
+        """The centre of a random mask: given, or from a mask, or from the grey hole in the image.
+
+        Only the place of a given `mask` is used; what it covers does not change the image.
+
+        Raises:
+            UsageError: the masks lie in the middle, so that there is nothing to be told, or a
+                hint other than `center` or `mask`.
+        """
+        if self._center is not None and "mask" in hints:
+            raise UsageError(
+                "mask: gaussian-mask with center = 'middle' has its hole in the middle of every "
+                "picture; leave the mask out, or train with center = 'random'"
+            )
+        if self._center is not None or "center" in hints:
+            return super().estimate_context(x_t, t, hints)
+        self.check_hints(hints, ("mask", "center"))
+        # On the CPU, since not every device knows float64
+        kept = self._index.around(self._kept[t]).cpu()
+        mask = hints.get("mask")
+        center = (
+            center_of_hole(x_t.cpu(), kept) if mask is None else center_of_mask(mask.cpu(), kept)
+        )
+        return {"center": center.to(x_t.device)}
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

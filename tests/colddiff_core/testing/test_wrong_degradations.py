@@ -11,7 +11,8 @@ from pydantic import PlainSerializer
 from torch import Tensor, nn
 
 from colddiff_core import Context, Degradation, TensorSpec
-from colddiff_core.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.degradation import NO_CONTEXT, Hints, ImageShape
+from colddiff_core.errors import UsageError
 from colddiff_core.testing import check_component
 
 CASES: list[Any] = []
@@ -240,6 +241,27 @@ class NoSpec(Tinted):
 class ContextOfTheTypeOfTheImages(Tinted):
     def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
         return super().draw(x0, generator).to(x0.dtype)
+
+
+@caught_by("estimated_context_matches_its_spec", r"float32 \(1, 1, 1, 1\) on cpu for 5 images")
+class EstimatesOneToneForAll(Tinted):
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+        known = hints.get("tone")
+        return {"tone": x_t.mean((0, 1, 2, 3), keepdim=True) if known is None else known}
+
+
+@caught_by("estimated_context_matches_its_spec", "is given 'tone' and returns another")
+class KnowsBetterThanTheUser(Tinted):
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+        return {"tone": x_t.mean((1, 2, 3), keepdim=True).float()}
+
+
+@caught_by("estimated_context_matches_its_spec", "tone: has no use for it")
+class TakesNoHints(Tinted):
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+        if hints:
+            raise UsageError("tone: has no use for it")
+        return {"tone": x_t.mean((1, 2, 3), keepdim=True).float()}
 
 
 @caught_by("context_from_the_generator", "Draw image by image")

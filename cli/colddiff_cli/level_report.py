@@ -1,0 +1,34 @@
+"""Tell what level was found, and how sure that is."""
+
+from pathlib import Path
+
+from colddiff_cli.console import err
+from colddiff_cli.plot import terminal_plot
+from colddiff_core.level import FoundLevel
+
+
+def tell(path: Path, found: FoundLevel, num_steps: int, curve: bool) -> None:
+    """Print on stderr.
+
+    Args:
+        path: the picture.
+        found: its level.
+        num_steps: T.
+        curve: draw the errors, too.
+    """
+    low, high = found.alike
+    span = f" ({low} to {high} explain it about as well)" if low < high else ""
+    err.print(
+        f"{path}: level {found.level} of {num_steps}{span}, consistency error {found.error:.4f}",
+        markup=False,
+    )
+    if found.unlikely:
+        what = "it does not look like anything that the model's degradation makes"
+        err.print(f"colddiff: {path}: {what}", style="yellow", markup=False)
+    elif found.uncertain:
+        what = "the level is uncertain; see --curve, and try others with --level"
+        err.print(f"colddiff: {path}: {what}", style="yellow", markup=False)
+    if curve:
+        width = max(20, min(err.width, 100) - 14)
+        points = [(float(t), error) for t, error in found.curve.items()]
+        err.print("consistency error", *terminal_plot(points, width=width), sep="\n", markup=False)

@@ -1,0 +1,41 @@
+"""The operator of a model, made again from its recipe; this is where torch comes in."""
+
+from typing import TYPE_CHECKING
+
+from colddiff_core.errors import UsageError
+from colddiff_core.exporter import ExportedModel
+
+if TYPE_CHECKING:
+    from colddiff_core.process import ColdDiffusion
+
+
+def operator_of(
+    model: ExportedModel, why: str, image_shape: tuple[int, int, int] | None = None
+) -> "ColdDiffusion":
+    """The degradation, sampler and prior of a model, on the CPU, around no network.
+
+    Args:
+        model: a model folder or an exported file.
+        why: what torch is needed for, to begin the message if there is none.
+        image_shape: (C, H, W) of the images; the model's own when None.
+
+    Raises:
+        UsageError: torch is not installed, or a plugin that the recipe names.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise UsageError(f"{why} takes torch, which is not installed; pip install torch") from None
+
+    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.recipe import build_table
+
+    recipe = model.recipe
+    return ColdDiffusion(
+        build_table(
+            "degradation", recipe.degradation, image_shape=image_shape or model.image_shape
+        ),
+        torch.nn.Identity(),
+        build_table("sampler", recipe.sampler),
+        None if recipe.prior is None else model.prior,
+    )
