@@ -1,5 +1,6 @@
 """A few steps of a run, to see that it fits and what it costs; nothing is written."""
 
+import itertools
 import sys
 import time
 from dataclasses import dataclass
@@ -41,12 +42,13 @@ class DryRun:
     device: str
 
 
-def dry_run(recipe: Recipe, device: str | torch.device = "cpu") -> DryRun:
+def dry_run(recipe: Recipe, device: str | torch.device = "cpu", *, at_least: float = 0.0) -> DryRun:
     """Train for a few steps and forget it.
 
     Args:
         recipe: what to train on what.
         device: where.
+        at_least: seconds to go on for; a rate over a few steps is a rough one.
 
     Raises:
         UsageError: the recipe does not fit together.
@@ -59,7 +61,7 @@ def dry_run(recipe: Recipe, device: str | torch.device = "cpu") -> DryRun:
         places = world.share(settings.batch_size)
         began = now = 0.0
         timed = 0
-        for step in range(1, _WARM_UP + _TIMED + 1):
+        for step in itertools.count(1):
             loss = engine.step(step, feed.minibatches(step, places, settings.accumulate))
             loss.item()  # waits for the device
             now = time.perf_counter()
@@ -67,7 +69,8 @@ def dry_run(recipe: Recipe, device: str | torch.device = "cpu") -> DryRun:
                 began = now
             else:
                 timed += 1
-                if world.max(int(now - began > _LONG)):
+                enough = timed >= _TIMED and now - began >= at_least
+                if world.max(int(enough or now - began > max(_LONG, at_least))):
                     break
         memory, memory_of = _memory(world)
         return DryRun(

@@ -20,6 +20,7 @@ from colddiff_core.recipe import ComponentTable, Recipe, load_recipe
 
 _FILE = "plan.json"
 _MAX_BYTES = 1_000_000
+_TIMED = 15.0  # seconds
 _MOST_IMAGES = 10_000  # as the paper's test sets have
 
 
@@ -111,8 +112,8 @@ def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
     if budget.unit == "minutes":
         from colddiff_core.training.dry_run import dry_run
 
-        with err.status("timing a few steps"):
-            found = dry_run(recipe, request.device)
+        with err.status(f"timing the network for {_TIMED:.0f} seconds"):
+            found = dry_run(recipe, request.device, at_least=_TIMED)
         minutes = budget.amount * share
         steps = steps_in(minutes * TRAINING_SHARE, found.images_per_second, found.batch_size)
         recipe = _with(name, request, small(steps))
