@@ -53,8 +53,14 @@ class AlreadyDegraded:
             UsageError: it cannot be told from the pictures and was not given, or what was given
                 is of no use.
         """
-        if not self._hints and not self._takes_context():
-            return None
+        if not self._takes_context():
+            if not self._hints:
+                return None
+            if self._process.degradation.context_spec:
+                raise UsageError(
+                    f"--{min(self._hints)}: the sampler restores without; leave it out, or take "
+                    f"another with --sampler"
+                )
         process = self._process
 
         import torch
@@ -124,7 +130,7 @@ class AlreadyDegraded:
     def _takes_context(self) -> bool:
         names = getattr(self._model, "context_names", None)
         if names is None and find_spec("torch"):
-            names = self._process.degradation.context_spec
+            names = self._process.context_spec
         return bool(names)
 
     def _ends_in_the_estimate(self) -> bool:

@@ -5,20 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli.labels import ROWS
+
 RECIPE = "mnist-demo"
 _RESULTS = "results.json"
 _MARKER = ".made-by-colddiff-demo"  # only a folder that holds it is ever replaced
 _SHOWN = 10  # digits in the picture
 _MEASURED = 200  # held-out digits behind the figures
 _FOLDERS = ("original", "degraded")  # of single digits, to try `colddiff restore` on
-_LABELS = {
-    "original": "original",
-    "degraded": "degraded",
-    "direct": "one step",
-    "naive": "Algorithm 1",
-    "improved": "Algorithm 2",
-    "onnx": "Algorithm 2, ONNX Runtime",
-}
 
 
 def demo(
@@ -120,7 +114,7 @@ def _print(results: dict[str, Any], output: Path) -> None:
     table.add_column("RMSE", justify="right")
     table.add_column("of degraded", justify="right")
     for name, error in results["rmse"].items():
-        table.add_row(_LABELS[name], f"{error:.3f}", f"{results['rmse_over_degraded'][name]:.2f}")
+        table.add_row(ROWS[name], f"{error:.3f}", f"{results['rmse_over_degraded'][name]:.2f}")
     out.print(table)
     out.print(
         f"ONNX Runtime and torch differ by at most {results['onnx_max_difference']:.1e}.",

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from colddiff_cli.labels import ROWS
 from colddiff_cli.options import Device, Model, Seed, Steps, Timesteps, chosen_levels
 
 if TYPE_CHECKING:
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
     from colddiff_core.evaluation.record import Evaluation
     from colddiff_core.process import ColdDiffusion
 
-_LABELS = {
-    "degraded": "degraded",
-    "direct": "direct (one step)",
-    "naive": "Algorithm 1 (naive)",
-    "improved": "Algorithm 2 (improved)",
-}
 _HEADINGS = {"rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM", "frechet": "Fréchet"}
 _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
 
@@ -81,6 +76,7 @@ def evaluate(
     from colddiff_cli.options import torch_device
     from colddiff_core.errors import UsageError
     from colddiff_core.evaluation.evaluate import evaluate as run
+    from colddiff_core.evaluation.evaluate import protocol
     from colddiff_core.evaluation.features import feature_network
     from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
     from colddiff_core.files import write_atomically
@@ -94,23 +90,28 @@ def evaluate(
     process = ColdDiffusion.load(model).to(torch_device(device))
     levels = chosen_levels(process.num_steps, steps, timesteps)
     dataset = _dataset(process, data, split, settings or [])
+    asked: dict[str, Any] = {
+        "split": split,
+        "count": images,
+        "timesteps": levels,
+        "seed": seed,
+        "features": network,
+    }
+    if others:
+        agreed = protocol(process, dataset, **asked)
+        for path, other in others.items():
+            check_same_protocol(agreed, other.protocol, str(path))
     with progress() as display:
         task = display.add_task("evaluating", total=images or len(dataset), note="")
         found = run(
             process,
             dataset,
-            split=split,
-            count=images,
-            timesteps=levels,
-            seed=seed,
+            **asked,
             batch_size=batch_size,
-            features=network,
             on_batch=lambda done, total: display.update(task, completed=done, total=total),
         )
     if output is not None:
         write_atomically(output, found.to_json() + "\n")
-    for path, other in others.items():
-        check_same_protocol(found, other, str(path))
     if as_json:
         typer.echo(found.to_json())
     else:
@@ -156,7 +157,8 @@ def _print(evaluations: "Mapping[str, Evaluation]") -> None:
         if len(evaluations) > 1:
             table.add_row(Text(name, style="bold"))
         for row, values in evaluation.rows.items():
-            table.add_row(_LABELS.get(row, row), *(f"{values[f]:.{_DIGITS[f]}f}" for f in figures))
+            cells = (f"{values[f]:.{_DIGITS[f]}f}" if f in values else "" for f in figures)
+            table.add_row(Text(ROWS.get(row, row)), *cells)
     out.print(table)
     distance = protocol["metrics"]["frechet"]
     data = protocol["data"]["name"] if protocol["data"] else "data"

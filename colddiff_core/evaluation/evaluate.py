@@ -1,7 +1,7 @@
 """Evaluate a model on held-out images, and record how it was done."""
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,12 +12,14 @@ from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import UsageError
 from colddiff_core.evaluation.comparison import ROWS, compare
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.evaluation.record import Evaluation
+from colddiff_core.evaluation.record import Evaluation, versions
 from colddiff_core.evaluation.scores import PROTOCOL, Scores
 from colddiff_core.model_folder import component_configs
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
 from colddiff_core.value_range import from_uint8, to_uint8
+
+_DIGESTED = 500  # images at a time
 
 
 def evaluate(
@@ -48,15 +50,16 @@ def evaluate(
     Raises:
         UsageError: the images do not have the model's shape, or there are not so many.
     """
-    shape = tuple(process.degradation.image_shape)
-    if tuple(dataset.image_shape) != shape:
-        raise UsageError(f"data: its images are {tuple(dataset.image_shape)}, the model's {shape}")
-    count = len(dataset) if count is None else count
-    if not 1 <= count <= len(dataset):
-        raise UsageError(f"images: expected 1 to {len(dataset)}, got {count}")
-    if features is not None and count < 2:
-        raise UsageError("images: a Fréchet distance needs 2 or more")
-    levels = schedules.full(process.num_steps) if timesteps is None else tuple(timesteps)
+    agreed = protocol(
+        process,
+        dataset,
+        split=split,
+        count=count,
+        timesteps=timesteps,
+        seed=seed,
+        features=features,
+    )
+    count, levels = agreed["images"], agreed["timesteps"]
     device = next(process.parameters(), torch.empty(0)).device
     num_features = None if features is None else features.to(device).num_features
     scores = {name: Scores(process.degradation.image_shape, device, num_features) for name in ROWS}
@@ -72,35 +75,69 @@ def evaluate(
         if on_batch is not None:
             on_batch(indices[-1] + 1, count)
     rows = {name: row.compute() for name, row in scores.items()}
-    return Evaluation(
-        rows,
-        _protocol(process, dataset, split, count, levels, seed, features),
-        _components(process),
-    )
+    return Evaluation(rows, agreed, _components(process))
 
 
-def _protocol(
+def protocol(
     process: ColdDiffusion,
     dataset: ImageDataset,
+    *,
     split: str,
-    count: int,
-    levels: Sequence[int],
-    seed: int,
-    features: FeatureNetwork | None,
+    count: int | None = None,
+    timesteps: Sequence[int] | None = None,
+    seed: int = 0,
+    features: FeatureNetwork | None = None,
 ) -> dict[str, Any]:
-    degradation, data = process.degradation.config, dataset.config
+    """How `evaluate` will do it, as JSON can hold; the arguments are the same.
+
+    Raises:
+        UsageError: the images do not have the model's shape, or there are not so many.
+    """
+    shape = tuple(process.degradation.image_shape)
+    if tuple(dataset.image_shape) != shape:
+        raise UsageError(f"data: its images are {tuple(dataset.image_shape)}, the model's {shape}")
+    count = len(dataset) if count is None else count
+    if not 1 <= count <= len(dataset):
+        raise UsageError(f"images: expected 1 to {len(dataset)}, got {count}")
+    if features is not None and count < 2:
+        raise UsageError("images: a Fréchet distance needs 2 or more")
+    levels = schedules.full(process.num_steps) if timesteps is None else tuple(timesteps)
+    degradation = process.degradation.config
     return {
-        "data": None if data is None else {"name": data.name, **_public(data.params)},
+        "data": of_data(dataset, count),
         "split": split,
         "images": count,
-        "image_shape": list(process.degradation.image_shape),
+        "image_shape": list(shape),
         "degradation": None
         if degradation is None
         else {"name": degradation.name, **degradation.params},
         "timesteps": list(levels),
         "seed": seed,
         "metrics": {**PROTOCOL, "frechet": None if features is None else of_distance(features)},
-        "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
+        "versions": versions(),
+    }
+
+
+def of_data(dataset: ImageDataset, count: int) -> dict[str, Any]:
+    """What the first images are, for a protocol, wherever they came from."""
+    digest = hashlib.sha256()
+    for start in range(0, count, _DIGESTED):
+        indices = range(start, min(start + _DIGESTED, count))
+        digest.update(dataset.images(indices).numpy().tobytes())
+        for name, known in sorted(dataset.context(indices).items()):
+            digest.update(name.encode() + known.numpy().tobytes())
+    return {
+        "name": None if dataset.config is None else dataset.config.name,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def of_distance(features: FeatureNetwork) -> dict[str, Any]:
+    """How Fréchet distances are taken, for a protocol."""
+    return {
+        "features": features.name,
+        "sha256": features.sha256,
+        "pictures": "clipped and rounded to 8 bits",
     }
 
 
@@ -114,18 +151,3 @@ def _components(process: ColdDiffusion) -> tuple[str, ...]:
         return tuple(config.provenance for config in component_configs(process).values())
     except UsageError:
         return ()
-
-
-def of_distance(features: FeatureNetwork) -> dict[str, Any]:
-    """How Fréchet distances are taken, for a protocol."""
-    return {
-        "features": features.name,
-        "sha256": features.sha256,
-        "pictures": "clipped and rounded to 8 bits",
-        "against": "the clean images",
-    }
-
-
-def _public(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the folders of a machine, which say nothing to anybody else."""
-    return {name: value for name, value in params.items() if name != "folder"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -10,7 +9,9 @@ from torch import Tensor
 
 from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import UsageError
+from colddiff_core.evaluation.evaluate import of_data, of_distance
 from colddiff_core.evaluation.features import FeatureNetwork
+from colddiff_core.evaluation.record import versions
 from colddiff_core.evaluation.scores import frechet_distance
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
@@ -77,14 +78,12 @@ def evaluate_generated(
 def generation_protocol(
     dataset: ImageDataset, features: FeatureNetwork, count: int, seed: int
 ) -> dict[str, Any]:
-    """How such distances are taken, as JSON can hold."""
+    """How such distances are taken, as JSON can hold; the models may be of any kind."""
     return {
+        "data": of_data(dataset, count),
         "images": count,
         "image_shape": list(dataset.image_shape),
-        "against": f"the first {count} images of the training set",
-        "features": features.name,
-        "sha256": features.sha256,
-        "pictures": "clipped and rounded to 8 bits",
         "seed": seed,
-        "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
+        "metrics": {"frechet": of_distance(features)},
+        "versions": versions(),
     }

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from colddiff_core.nested import flat
 MAX_BYTES = 10_000_000
 """Largest file that is read."""
 
-FREE = ("versions",)
-"""Parts of a protocol that may differ between figures in one table."""
+FREE = ("versions", "data.name")
+"""Parts of a protocol that may differ between figures in one table: what the data are called does
+not matter, their images do."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +39,26 @@ class Evaluation:
     @property
     def protocol_hash(self) -> str:
         """Names the protocol: figures of another must not stand in one table with these."""
-        text = json.dumps({**self.protocol, "versions": None}, sort_keys=True)
+        text = json.dumps(_binding(self.protocol), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> str:
         """The text of a file."""
         content = {
             "schema_version": 1,
-            "rows": self.rows,
+            "rows": plain(self.rows),
             "protocol": self.protocol,
             "protocol_hash": self.protocol_hash,
             "components": list(self.components),
         }
-        return json.dumps(content, indent=2)
+        return json.dumps(content, indent=2, allow_nan=False)
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
     schema_version: int
-    rows: dict[str, dict[str, float]]
+    rows: dict[str, dict[str, float | None]]
     protocol: dict[str, Any]
     components: list[str] = []
 
@@ -79,28 +82,55 @@ def read_evaluation(path: Path) -> Evaluation:
         raise UsageError(
             f"{path}: expected the JSON of an evaluation, as `colddiff evaluate -o` writes it"
         )
-    return Evaluation(found.rows, found.protocol, tuple(found.components))
+    rows = {
+        row: {name: math.nan if value is None else value for name, value in figures.items()}
+        for row, figures in found.rows.items()
+    }
+    return Evaluation(rows, found.protocol, tuple(found.components))
 
 
-def check_same_protocol(one: Evaluation, other: Evaluation, name: str) -> None:
+def check_same_protocol(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> None:
     """Figures of different protocols do not stand in one table.
 
     Args:
-        one: an evaluation.
-        other: what is to stand beside it.
+        one: the protocol of an evaluation.
+        other: that of what is to stand beside it.
         name: of the other, for the message.
 
     Raises:
         UsageError: the protocols differ; says in what.
     """
-    before, now = (dict(flat(e.protocol)) for e in (other, one))
+    before, now = (_binding(protocol) for protocol in (other, one))
     different = [
         f"{key} is {before.get(key, 'not there')} there and {now.get(key, 'not there')} here"
         for key in sorted(before.keys() | now.keys())
-        if key.partition(".")[0] not in FREE and before.get(key) != now.get(key)
+        if before.get(key) != now.get(key)
     ]
     if different:
         raise UsageError(
             f"{name}: was measured by another protocol, its figures cannot stand beside these: "
             f"{'; '.join(different)}"
         )
+
+
+def versions() -> dict[str, str]:
+    """Of what decides about figures, for a protocol."""
+    return {name: version(name) for name in ("colddiff", "torch", "torchmetrics")}
+
+
+def plain(value: Any) -> Any:
+    """The same with null for what JSON has no number for: an error of 0 is a PSNR of infinity."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _binding(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What figures in one table must share, by dotted names."""
+    return {
+        key: value
+        for key, value in flat(protocol)
+        if not any(key == free or key.startswith(f"{free}.") for free in FREE)
+    }

@@ -1,6 +1,7 @@
 """Figures of merit."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from colddiff_core import ColdDiffusion, Context, ImageDataset, UsageError, build
 from colddiff_core.evaluation import compare, rmse
-from colddiff_core.evaluation.evaluate import evaluate
+from colddiff_core.evaluation.evaluate import evaluate, protocol
 from colddiff_core.evaluation.features import feature_network
 from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
 from colddiff_core.evaluation.scores import frechet_distance
@@ -199,12 +200,41 @@ def test_an_evaluation_is_read_back_and_stands_only_beside_its_like(
     path.write_text(found.to_json())
     again = read_evaluation(path)
     assert again == found
-    check_same_protocol(found, again, "found.json")
-    newer = replace(again, protocol={**again.protocol, "versions": {"torch": "99"}})
-    check_same_protocol(found, newer, "found.json")
-    fewer = evaluate(wide, Bars(), split="test", count=2)
-    with pytest.raises(UsageError, match=r"found.json: .*: images is 3 there and 2 here$"):
-        check_same_protocol(fewer, again, "found.json")
+    newer = {**again.protocol, "versions": {"torch": "99"}, "data": dict(again.protocol["data"])}
+    newer["data"]["name"] = "elsewhere"
+    check_same_protocol(found.protocol, newer, "found.json")
+    assert replace(again, protocol=newer).protocol_hash == found.protocol_hash
+    fewer = protocol(wide, Bars(), split="test", count=2)
+    with pytest.raises(UsageError, match=r"found.json: .*; images is 3 there and 2 here$"):
+        check_same_protocol(fewer, again.protocol, "found.json")
+
+
+def test_the_protocol_tells_images_apart_not_their_names(wide: ColdDiffusion) -> None:
+    class Others(Bars):
+        def images(self, indices: Sequence[int]) -> Tensor:
+            return 255 - super().images(indices)
+
+    class Same(Bars):
+        """Under another name."""
+
+    mine, others, same = (
+        protocol(wide, dataset(), split="test") for dataset in (Bars, Others, Same)
+    )
+    assert mine == same
+    with pytest.raises(UsageError, match=r"data\.sha256 is"):
+        check_same_protocol(mine, others, "x")
+
+
+def test_a_perfect_image_leaves_valid_json(wide: ColdDiffusion, tmp_path: Path) -> None:
+    found = evaluate(wide, Bars(), split="test", count=2)
+    perfect = replace(found, rows={"direct": {"rmse": 0.0, "psnr": math.inf}})
+    assert json.loads(perfect.to_json(), parse_constant=pytest.fail)["rows"]["direct"] == {
+        "rmse": 0.0,
+        "psnr": None,
+    }
+    path = tmp_path / "found.json"
+    path.write_text(perfect.to_json())
+    assert math.isnan(read_evaluation(path).rows["direct"]["psnr"])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1, "rows": {}}', "nul\0"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from commands import colddiff, succeed
 from conftest import Done
 
+from colddiff_cli.reproduce import plan
 from colddiff_core import ColdDiffusion
 from colddiff_core.evaluation.comparison import ROWS
+from colddiff_core.training.metrics import MetricsFile, TrainingStep
 
 SETTINGS = ("restorer.channels=8", "restorer.multipliers=[1]", "degradation.num_steps=4")
 TINY = tuple(word for setting in SETTINGS for word in ("--set", setting))
@@ -79,10 +82,14 @@ def test_the_page_needs_nothing_else(done: Path) -> None:
 def test_the_same_command_takes_the_trained_model(done: Path) -> None:
     weights = done / "out/mnist/model/model.safetensors"
     before = weights.stat().st_mtime_ns
+    first = json.loads((done / "out/results.json").read_text())["sets"]["mnist"]
     again = colddiff(*command("--json"), cwd=done)
     assert again.returncode == 0
     assert "trained before" in again.stderr
-    assert json.loads(again.stdout) == json.loads((done / "out/results.json").read_text())
+    second = json.loads(again.stdout)["sets"]["mnist"]
+    assert second["evaluation"]["protocol"] == first["evaluation"]["protocol"]
+    for row, figures in first["evaluation"]["rows"].items():
+        assert second["evaluation"]["rows"][row] == pytest.approx(figures, rel=1e-3)
     assert weights.stat().st_mtime_ns == before
     other = colddiff(*command(budget="4"), cwd=done)
     assert other.returncode == 2
@@ -106,6 +113,7 @@ def test_generation_hot_and_cold(tmp_path: Path) -> None:
     printed = succeed("reproduce", "generation", "-o", "out", *options, cwd=tmp_path)
     assert "cold, broken symmetry" in printed
     found = json.loads((tmp_path / "out/results.json").read_text())["sets"]["mnist"]
+    assert found["evaluation"]["protocol"]["images"] == 4
     rows = found["evaluation"]["rows"]
     assert list(rows) == [
         "fixed_noise",
@@ -130,6 +138,12 @@ def test_generation_hot_and_cold(tmp_path: Path) -> None:
         (["generation", "--model", "x"], "--model: is for one data set"),
         (["table1", "--feature-weights", "x"], "is for --features inception"),
         (["table1", "--features", "inception"], "named by --feature-weights"),
+        (["table1", "--model", "x", "--budget", "1"], "nothing is trained with --model"),
+        (["generation", "--features", "none"], "name what the Fréchet distances"),
+        (
+            ["table1", "--dataset", "mnist", "--dataset", "cifar10", "--budget", "1"],
+            "cifar10 is not bundled",
+        ),
     ],
 )
 def test_mistakes(options: list[str], message: str, cli: Callable[..., Done]) -> None:
@@ -137,3 +151,50 @@ def test_mistakes(options: list[str], message: str, cli: Callable[..., Done]) ->
     assert done.code == 2
     assert message in done.err
     assert not Path("out").exists()
+
+
+def test_minutes_become_steps_and_images(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_TIMED", 0.0)
+    words = ("reproduce", "table3", "--budget", "0.2s", "-o", "out", "--seed", "7", *TINY[:4])
+    done = cli(*words, "--features", "none")
+    assert done.code == 0, done.err
+    made = json.loads((tmp_path / "out/mnist/plan.json").read_text())
+    assert made["recipe"]["train"]["steps"] >= 1
+    assert made["recipe"]["train"]["seed"] == 7
+    assert made["images"] == 50  # the least
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["sets"]["mnist"]["training"]["steps"] == made["recipe"]["train"]["steps"]
+
+
+def test_an_interrupted_reproduction_goes_on(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = command("--set", "train.log_every=1", "--features", "none", budget="4")
+    show = MetricsFile.write
+
+    def interrupt(self: MetricsFile, line: TrainingStep) -> None:
+        show(self, line)
+        if line.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsFile, "write", interrupt)
+        stopped = cli(*words)
+    assert stopped.code == 128 + signal.SIGTERM
+    assert "the same command goes on from there" in stopped.err
+    assert not (tmp_path / "out/report.html").exists()
+    assert cli(*words).code == 0
+    training = json.loads((tmp_path / "out/results.json").read_text())["sets"]["mnist"]["training"]
+    assert training["resumed_at"]
+    assert training["steps"] == 4
+
+
+@pytest.mark.parametrize("text", ["[[" * 5000, '{"request": "x"}', '{"images": 1e400}', "nul\0"])
+def test_a_damaged_plan_is_told(text: str, cli: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "out/mnist").mkdir(parents=True)
+    (tmp_path / "out/mnist/plan.json").write_text(text)
+    done = cli(*command())
+    assert done.code == 2
+    assert "plan.json: damaged; remove it, or name another folder" in done.err

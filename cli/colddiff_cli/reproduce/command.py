@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from colddiff_cli.labels import ROWS
 from colddiff_cli.options import Device, Seed, Settings
 
 if TYPE_CHECKING:
+    from colddiff_cli.reproduce.outcome import Outcome
     from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationSet
     from colddiff_cli.reproduce.plan import Request
-    from colddiff_cli.reproduce.restoration import Outcome
     from colddiff_core.evaluation.features import FeatureNetwork
 
 _RESULTS, _REPORT = "results.json", "report.html"
-_SHORT = {"direct": "direct", "naive": "Algorithm 1", "improved": "Algorithm 2"}
 
 
 def reproduce(
@@ -39,13 +39,14 @@ def reproduce(
         ),
     ] = None,
     budget: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="AMOUNT",
             help="For each data set: minutes or hours in all (12m, 1.5h), steps of training "
             "(2000), or full for the paper's own recipe.",
+            show_default="15m",
         ),
-    ] = "15m",
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -71,7 +72,10 @@ def reproduce(
     images: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=2, help="Evaluate on so many.", show_default="what the budget affords"
+            metavar="N",
+            min=2,
+            help="Evaluate on so many.",
+            show_default="what the minutes afford, else 10,000",
         ),
     ] = None,
     features: Annotated[
@@ -111,10 +115,12 @@ def reproduce(
     for name in names:
         if name not in paper.sets:
             raise UsageError(f"--dataset: {table} has {', '.join(paper.sets)}; got {name!r}")
-    allowed = Budget.parse(budget)
+    allowed = Budget.parse(budget or "15m")
     folders = _folders(data or [], names)
     if model is not None and (len(names) > 1 or table == "generation"):
         raise UsageError("--model: is for one data set of table1, table2 or table3")
+    if model is not None and budget is not None:
+        raise UsageError("--model and --budget: nothing is trained with --model")
     if feature_weights is not None and features != "inception":
         raise UsageError("--feature-weights: is for --features inception")
     folder = output or Path("reproduced") / table
@@ -128,29 +134,49 @@ def reproduce(
     from colddiff_core.images import write_image
 
     networks = {name: _network(name, features, feature_weights) for name in names}
+    more = tuple(settings or [])
+    requests = {
+        name: Request(allowed, folders.get(name), images, more, seed, torch_device(device))
+        for name in names
+    }
+    for name in names:  # what is wrong with the last is told before the first is trained
+        _check(paper.sets[name], requests[name], networks[name])
     outcomes: dict[str, Outcome] = {}
     began = time.perf_counter()
     for name in names:
         err.print(f"{paper.title}, {paper.sets[name].title}", style="bold", markup=False)
-        request = Request(
-            allowed, folders.get(name), images, tuple(settings or []), torch_device(device)
-        )
         outcomes[name] = _outcome(
-            paper.sets[name], request, folder / name, model, networks[name], seed
+            paper.sets[name], requests[name], folder / name, model, networks[name]
         )
     results = _results(paper, table, outcomes, time.perf_counter() - began)
     for name, outcome in outcomes.items():
         for row, pixels in outcome.pictures.items():
             write_image(folder / name / "pictures" / f"{row}.png", pixels)
-    text = json.dumps(results, indent=2) + "\n"
+    text = json.dumps(results, indent=2, allow_nan=False) + "\n"
     write_atomically(folder / _RESULTS, text)
-    write_atomically(
-        folder / _REPORT, page(results, {name: o.pictures for name, o in outcomes.items()})
-    )
+    html = page(results, {name: outcome.pictures for name, outcome in outcomes.items()})
+    # the command line may hold a file's name that is no text
+    write_atomically(folder / _REPORT, html.encode("utf-8", "xmlcharrefreplace"))
     if as_json:
         typer.echo(text, nl=False)
     else:
         _print(results, folder)
+
+
+def _check(
+    entry: "RestorationSet | GenerationSet", request: "Request", network: "FeatureNetwork | None"
+) -> None:
+    from colddiff_cli.reproduce.paper import RestorationSet
+    from colddiff_cli.reproduce.plan import check
+    from colddiff_core.errors import UsageError
+
+    if isinstance(entry, RestorationSet):
+        check(entry.recipe, request, "test", network)
+        return
+    if network is None:
+        raise UsageError("--features: name what the Fréchet distances are to be taken on")
+    for recipe in (entry.hot, entry.cold):
+        check(recipe, request, "train", network)
 
 
 def _outcome(
@@ -159,7 +185,6 @@ def _outcome(
     folder: Path,
     model: Path | None,
     network: "FeatureNetwork | None",
-    seed: int,
 ) -> "Outcome":
     from colddiff_cli.console import err
     from colddiff_cli.reproduce.generation import generation
@@ -169,8 +194,8 @@ def _outcome(
 
     try:
         if isinstance(entry, RestorationSet):
-            return restoration(entry, request, folder, model=model, features=network, seed=seed)
-        return generation(entry, request, folder, features=network, seed=seed)
+            return restoration(entry, request, folder, model=model, features=network)
+        return generation(entry, request, folder, features=network)
     except Interrupted as stopped:
         err.print(f"colddiff: {stopped}", markup=False)
         raise typer.Exit(stopped.exit_code) from None
@@ -213,10 +238,14 @@ def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
 def _results(
     paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"], seconds: float
 ) -> dict[str, Any]:
-    from importlib.metadata import version
+    from colddiff_core.evaluation.record import plain, versions
 
     sets = {
-        name: {"kind": paper.sets[name].kind, "title": paper.sets[name].title, **outcome.facts}
+        name: {
+            "kind": paper.sets[name].kind,
+            "title": paper.sets[name].title,
+            **plain(outcome.facts),
+        }
         for name, outcome in outcomes.items()
     }
     return {
@@ -227,15 +256,16 @@ def _results(
         "command": shlex.join(["colddiff", *sys.argv[1:]]),
         "seconds": round(seconds, 1),
         "sets": sets,
-        "versions": {name: version(name) for name in ("colddiff", "torch", "torchmetrics")},
+        "versions": versions(),
     }
 
 
 def _print(results: Mapping[str, Any], folder: Path) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from colddiff_cli.console import out
-    from colddiff_cli.reproduce.page import LABELS, verdict
+    from colddiff_cli.reproduce.page import verdict
 
     for found in results["sets"].values():
         rows, published = found["evaluation"]["rows"], found["published"]
@@ -258,16 +288,17 @@ def _print(results: Mapping[str, Any], folder: Path) -> None:
         table.add_column("")
         for _, theirs, heading in shown:
             if theirs is not None:
-                table.add_column(f"{heading}, paper", justify="right")
-            table.add_column(f"{heading}, here", justify="right")
+                table.add_column(f"{heading}\npaper", justify="right")
+            table.add_column(f"{heading}\nhere", justify="right")
         for row, values in rows.items():
             cells = []
             for ours, theirs, _ in shown:
                 if theirs is not None:
                     reported = published[row].get(theirs)
                     cells.append("" if reported is None else f"{reported:.3f}")
-                cells.append(f"{values[ours]:.3f}" if theirs else f"{values[ours]:.1f}")
-            table.add_row(_SHORT.get(row, LABELS[row]), *cells)
+                value = values[ours]
+                cells.append("" if value is None else f"{value:.3f}" if theirs else f"{value:.1f}")
+            table.add_row(Text(ROWS[row]), *cells)
         out.print(table)
         if found["kind"] == "restoration":
             out.print(verdict(found), markup=False)

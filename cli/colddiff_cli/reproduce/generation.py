@@ -6,14 +6,14 @@ from typing import Any
 
 from colddiff_cli.console import progress
 from colddiff_cli.reproduce.model import trained, training_facts
+from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import GenerationSet
 from colddiff_cli.reproduce.plan import Request, plan
-from colddiff_cli.reproduce.restoration import Outcome
 from colddiff_core.dataset import ImageDataset
 from colddiff_core.errors import UsageError
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.generation import Generated, evaluate_generated, generation_protocol
-from colddiff_core.images import Pixels, from_batch, tile
+from colddiff_core.images import from_batch, tile
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.recipe import build_table, load_recipe
 from colddiff_core.registry import build
@@ -26,8 +26,6 @@ WAYS: Mapping[str, tuple[str, str]] = {
 }
 """The rows of the comparison: which model, and the sampler."""
 
-_SHARE = 0.5  # of the budget, for each of the two models
-
 
 def generation(
     entry: GenerationSet,
@@ -35,7 +33,6 @@ def generation(
     folder: Path,
     *,
     features: FeatureNetwork | None,
-    seed: int,
 ) -> Outcome:
     """Do the work for a data set.
 
@@ -44,7 +41,6 @@ def generation(
         request: what was asked for.
         folder: the models grow in its subfolders `hot/model` and `cold/model`.
         features: what Fréchet distances are taken on.
-        seed: of what the priors draw.
 
     Raises:
         UsageError: something does not fit, or there are no features.
@@ -52,35 +48,49 @@ def generation(
     """
     if features is None:
         raise UsageError("--features: name what the Fréchet distances are to be taken on")
-    rows: dict[str, dict[str, float]] = {}
-    pictures: dict[str, Pixels] = {}
-    protocols, training, recipes = {}, {}, {}
-    for temperature in ("hot", "cold"):
-        name = getattr(entry, temperature)
-        place = folder / temperature
-        recipes[temperature] = load_recipe(name).model_dump(mode="json", exclude_none=True)
-        steps = recipes[temperature]["degradation"]["num_steps"]
-        passes = 2 * steps  # there are two ways of sampling
-        made = plan(name, request, place, passes_per_image=passes, share=_SHARE)
-        process = trained(made.recipe, place / "model", request.device).eval()
-        table = made.recipe.data
-        assert table is not None  # noqa: S101 - the plan has put it there
-        dataset: ImageDataset = build_table("dataset", table, split="train")
-        count = min(made.images, len(dataset))
-        protocols[temperature] = generation_protocol(dataset, features, count, seed)
-        training[temperature] = training_facts(process, place / "model")
-        for way, (of, sampler) in WAYS.items():
-            if of == temperature:
-                found = _sampled(_way(process, way, sampler), dataset, features, count, seed, way)
-                rows[way] = {"frechet": found.frechet}
-                pictures[way] = tile(
-                    [from_batch(found.images.numpy())], zoom=max(1, 64 // found.images.shape[-1])
-                )
+    names = {"hot": entry.hot, "cold": entry.cold}
+    recipes = {
+        kind: load_recipe(name).model_dump(mode="json", exclude_none=True)
+        for kind, name in names.items()
+    }
+    plans = {
+        kind: plan(
+            name,
+            request,
+            folder / kind,
+            passes_per_image=2 * recipes[kind]["degradation"]["num_steps"],  # two ways to sample
+            share=1 / len(names),
+        )
+        for kind, name in names.items()
+    }
+    models = {
+        kind: trained(made.recipe, folder / kind / "model", request.device).eval()
+        for kind, made in plans.items()
+    }
+    data = plans["hot"].recipe.data
+    assert data is not None  # noqa: S101 - the plan has put it there
+    dataset: ImageDataset = build_table("dataset", data, split="train")
+    count = min(len(dataset), *(made.images for made in plans.values()))
+    found = {
+        way: _sampled(_way(models[kind], way, sampler), dataset, features, count, request.seed, way)
+        for way, (kind, sampler) in WAYS.items()
+    }
+    zoom = max(1, 64 // dataset.image_shape[-1])
     facts: dict[str, Any] = {
-        "evaluation": {"rows": rows, "protocol": protocols},
+        "evaluation": {
+            "rows": {way: {"frechet": result.frechet} for way, result in found.items()},
+            "protocol": generation_protocol(dataset, features, count, request.seed),
+        },
         "published": {way: entry.published(way) for way in WAYS},
         "published_recipe": recipes,
-        "training": training,
+        "settings": request.names(),
+        "training": {
+            kind: training_facts(process, folder / kind / "model")
+            for kind, process in models.items()
+        },
+    }
+    pictures = {
+        way: tile([from_batch(result.images.numpy())], zoom=zoom) for way, result in found.items()
     }
     return Outcome(facts, pictures)
 

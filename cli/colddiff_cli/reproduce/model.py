@@ -1,7 +1,6 @@
 """The model of a plan: trained, trained further, or one that is there already."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +52,18 @@ def existing(folder: Path, recipe: Recipe, device: str) -> ColdDiffusion:
 def training_facts(process: ColdDiffusion, folder: Path) -> dict[str, Any]:
     """How the model was trained, with its losses, as far as its folder says."""
     provenance = process.provenance or ColdDiffusion.load(folder).provenance
-    points = [[line["step"], line["loss"]] for line in read_lines(folder)]
+    points = [
+        [line["step"], line["loss"]]
+        for line in read_lines(folder)
+        if isinstance(line.get("step"), int) and isinstance(line.get("loss"), float)
+    ]
     every = max(1, len(points) // _MOST_POINTS)
-    training: Mapping[str, Any] = provenance.get("training") or {}
+    training = provenance.get("training")
     return {
         "recipe": None
         if process.recipe is None
         else process.recipe.model_dump(mode="json", exclude_none=True),
-        **training,
+        **(training if isinstance(training, dict) else {}),
         "parameters": sum(p.numel() for p in process.restorer.parameters()),
         "loss": points[::every],
     }

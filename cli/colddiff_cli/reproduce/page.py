@@ -8,21 +8,11 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from PIL import Image
 
-from colddiff_cli.reproduce.curves import curves
+from colddiff_cli.labels import ROWS
+from colddiff_cli.reproduce.curves import Points, curves
 from colddiff_core.images import Pixels
 from colddiff_core.nested import flat
 
-LABELS = {
-    "original": "original",
-    "degraded": "degraded",
-    "direct": "direct, R(x_T, T)",
-    "naive": "Algorithm 1 (naive)",
-    "improved": "Algorithm 2 (improved)",
-    "fixed_noise": "hot, fixed noise (Algorithm 2)",
-    "estimated_noise": "hot, estimated noise (DDIM)",
-    "perfect_symmetry": "cold, perfect symmetry",
-    "broken_symmetry": "cold, broken symmetry",
-}
 _NO_MATTER = {"summary", "source", "data.folder"} | {
     f"train.{name}" for name in ("log_every", "sample_every", "checkpoint_every")
 }
@@ -78,6 +68,8 @@ def verdict(found: Mapping[str, Any]) -> str:
     """Which algorithm is ahead, in one sentence."""
     rows = found["evaluation"]["rows"]
     one, two = rows["naive"]["rmse"], rows["improved"]["rmse"]
+    if one is None or two is None:
+        return "The algorithms cannot be compared: what was restored is not finite."
     state = "ahead of" if two < one else "behind" if two > one else "level with"
     return f"Algorithm 2 is {state} Algorithm 1: RMSE {two:.3f} against {one:.3f}."
 
@@ -86,7 +78,7 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
     rows, published = found["evaluation"]["rows"], found["published"]
     protocol = found["evaluation"]["protocol"]
     _paragraph(body, verdict(found))
-    _paragraph(body, _budget(found["training"], found["published_recipe"]))
+    _paragraph(body, _budget(found["training"], found["published_recipe"], found["settings"]))
     distance = protocol["metrics"]["frechet"]
     is_fid = distance is not None and distance["features"] == "inception"
     compared = [("rmse", "rmse", "RMSE", 3), ("ssim", "ssim", "SSIM", 3)]
@@ -96,18 +88,18 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
     _table(
         body,
         ["", *headings],
-        [[LABELS[row], *_beside(rows[row], published[row], compared)] for row in rows],
+        [[ROWS[row], *_beside(rows[row], published[row], compared)] for row in rows],
     )
     _paragraph(body, _protocol(protocol, found["evaluation"]["protocol_hash"]), "note")
     if distance is not None and not is_fid:
         heading = f"Fréchet distance on {distance['features']}"
-        _table(body, ["", heading], [[LABELS[r], f"{rows[r]['frechet']:.1f}"] for r in rows])
+        _table(body, ["", heading], [[ROWS[r], f"{rows[r]['frechet']:.1f}"] for r in rows])
         _paragraph(
             body,
             "This is not the FID, whose network is Inception; the paper's FIDs cannot stand beside "
             "it: "
             + "; ".join(
-                f"{LABELS[row]} {values['fid']:g}"
+                f"{ROWS[row]} {values['fid']:g}"
                 for row, values in published.items()
                 if "fid" in values
             )
@@ -116,17 +108,11 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
         )
     SubElement(body, "h3").text = "Error over t"
     levels = found["curves"]["timesteps"]
-    body.append(
-        curves(
-            {
-                LABELS[name]: list(zip(levels, found["curves"][name], strict=True))
-                for name in ("naive", "improved")
-            },
-            x="t",
-            y="RMSE of x_t against D(x0, t)",
-            falling=True,
-        )
-    )
+    lines = {
+        ROWS[name]: list(zip(levels, found["curves"][name], strict=True))
+        for name in ("naive", "improved")
+    }
+    _curves(body, lines, x="t", y="RMSE of x_t against D(x0, t)", falling=True)
     _paragraph(
         body,
         f"RMSE of x_t against D(x0, t) on the way down, over {found['curves']['images']} images; "
@@ -137,11 +123,11 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
 
 def _generation(body: Element, found: Mapping[str, Any]) -> None:
     rows, published = found["evaluation"]["rows"], found["published"]
-    protocols = found["evaluation"]["protocol"]
+    protocol = found["evaluation"]["protocol"]
     for temperature, recipe in found["published_recipe"].items():
-        about = _budget(found["training"][temperature], recipe)
+        about = _budget(found["training"][temperature], recipe, found["settings"])
         _paragraph(body, f"The {temperature} model: {about}")
-    network = protocols["hot"]["features"]
+    network = protocol["metrics"]["frechet"]["features"]
     is_fid = network == "inception"
     title = "FID" if is_fid else f"Fréchet distance on {network}"
     compared = [("frechet", "fid", title, 2)]
@@ -149,16 +135,15 @@ def _generation(body: Element, found: Mapping[str, Any]) -> None:
     _table(
         body,
         ["", *(f"{title}, {who}" for who in ("paper", "here", "off"))],
-        [[LABELS[row], *_beside(rows[row], shown[row], compared)] for row in rows],
+        [[ROWS[row], *_beside(rows[row], shown[row], compared)] for row in rows],
     )
-    for temperature, protocol in protocols.items():
-        _paragraph(
-            body,
-            f"{temperature.capitalize()}: {protocol['images']} generated images against "
-            f"{protocol['against']}, seed {protocol['seed']}.",
-            "note",
-        )
-    reported = [f"{LABELS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
+    _paragraph(
+        body,
+        f"{protocol['images']:,} generated images against the first {protocol['images']:,} "
+        f"training images of {protocol['data']['name']}, seed {protocol['seed']}.",
+        "note",
+    )
+    reported = [f"{ROWS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
     if reported and not is_fid:
         _paragraph(
             body,
@@ -177,41 +162,39 @@ def _beside(
     cells = []
     for here, there, _, digits in compared:
         found, reported = ours.get(here), paper.get(there)
-        both = found is not None and reported is not None and reported > 0
         cells += [
             "" if reported is None else f"{reported:.{digits}f}",
             "" if found is None else f"{found:.{digits}f}",
-            f"{found / reported - 1:+.0%}" if both and found and reported else "",
+            f"{found / reported - 1:+.0%}" if found is not None and reported else "",
         ]
     return cells
 
 
-def _budget(training: Mapping[str, Any], published: Mapping[str, Any]) -> str:
+def _budget(
+    training: Mapping[str, Any], published: Mapping[str, Any], settings: Sequence[str]
+) -> str:
     """How far the training was from the paper's."""
     steps, full = training.get("steps"), published["train"]["steps"]
     if not steps:
         return "How the model was trained is not known."
-    seconds = training.get("seconds") or 0.0
-    share = steps / full
-    return (
-        f"Trained for {steps:,} steps in {seconds / 60:.1f} minutes on {training['device']}, "
-        f"{share:.2%} of the paper's {full:,}, with {training['parameters']:,} parameters: "
-        + (
-            "take it for a sketch of the paper's result, not for a measurement of it."
-            if share < 0.5
-            else "nearly the paper's budget."
-        )
+    told = (
+        f"Trained for {steps:,} steps in {(training.get('seconds') or 0) / 60:.1f} minutes on "
+        f"{training.get('device', 'an unknown device')}, {steps / full:.2%} of the paper's "
+        f"{full:,}, with {training['parameters']:,} parameters: "
     )
+    if changed(published, training["recipe"] or {}, settings):
+        return told + "take it for a sketch of the paper's result, not for a measurement of it."
+    return told + "the paper's own recipe."
 
 
 def _protocol(protocol: Mapping[str, Any], digest: str) -> str:
-    data = protocol["data"]["name"] if protocol["data"] else "unnamed data"
+    data = protocol["data"]["name"] or "unnamed data"
     return (
         f"{protocol['images']:,} {protocol['split']} images of {data}, "
         f"{' x '.join(map(str, protocol['image_shape']))}; {len(protocol['timesteps']) - 1} steps, "
         f"seed {protocol['seed']}, protocol {digest}. RMSE is on [0, 1] and pooled, SSIM has whole "
-        "Gaussian windows of 11 pixels. An empty cell was not reported. The paper's images are the "
-        "whole test sets, 10,000 of MNIST and CIFAR-10."
+        "Gaussian windows of 11 pixels. An empty cell was not reported, or could not be checked. "
+        "The paper's images are the whole test sets, 10,000 of MNIST and CIFAR-10."
     )
 
 
@@ -222,9 +205,9 @@ def _training(body: Element, found: Mapping[str, Any]) -> None:
     losses = {name or "loss": t["loss"] for name, t in training.items() if t["loss"]}
     if losses:
         SubElement(body, "h3").text = "Loss"
-        body.append(curves(losses, x="step", y="loss"))
+        _curves(body, losses, x="step", y="loss")
     for name, run in training.items():
-        changes = changed(recipes[name], run["recipe"] or {})
+        changes = changed(recipes[name], run["recipe"] or {}, found["settings"])
         if changes:
             SubElement(body, "h3").text = f"What differs from the paper {name and f'({name})'}"
             _paragraph(
@@ -240,16 +223,23 @@ def _training(body: Element, found: Mapping[str, Any]) -> None:
             )
 
 
-def changed(published: Mapping[str, Any], ours: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+def changed(
+    published: Mapping[str, Any], ours: Mapping[str, Any], settings: Sequence[str] = ()
+) -> list[tuple[str, Any, Any]]:
     """Settings of the paper's recipe that were not kept: name, the paper's value, this run's.
 
     Left out is what does not decide about the weights.
+
+    Args:
+        published: the recipe as it is written, what it leaves to defaults left out.
+        ours: a resolved recipe.
+        settings: names that the user set.
     """
     before, now = dict(flat(published)), dict(flat(ours))
     return [
-        (key, value, now[key])
-        for key, value in before.items()
-        if key in now and now[key] != value and key not in _NO_MATTER
+        (key, before.get(key, "default"), now[key])
+        for key in now
+        if key not in _NO_MATTER and (before[key] != now[key] if key in before else key in settings)
     ]
 
 
@@ -258,8 +248,8 @@ def _pictures(body: Element, pictures: Mapping[str, Pixels]) -> None:
     table = SubElement(body, "table", {"class": "pictures"})
     for name, pixels in pictures.items():
         row = SubElement(table, "tr")
-        SubElement(row, "td").text = LABELS[name]
-        SubElement(SubElement(row, "td"), "img", src=_data_uri(pixels), alt=LABELS[name])
+        SubElement(row, "td").text = ROWS[name]
+        SubElement(SubElement(row, "td"), "img", src=_data_uri(pixels), alt=ROWS[name])
 
 
 def _data_uri(pixels: Pixels) -> str:
@@ -267,6 +257,12 @@ def _data_uri(pixels: Pixels) -> str:
     shown = pixels.squeeze(2) if pixels.shape[2] == 1 else pixels
     Image.fromarray(shown).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _curves(body: Element, lines: Mapping[str, Points], **axes: Any) -> None:
+    drawn = {name: [(x, y) for x, y in points if y is not None] for name, points in lines.items()}
+    if any(drawn.values()):
+        body.append(curves({name: points for name, points in drawn.items() if points}, **axes))
 
 
 def _table(body: Element, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from colddiff_cli.console import err
 from colddiff_cli.reproduce.budget import (
     TRAINING_SHARE,
@@ -14,9 +16,11 @@ from colddiff_cli.reproduce.budget import (
     small,
     steps_in,
 )
+from colddiff_core.dataset import ImageDataset, Split
 from colddiff_core.errors import UsageError
+from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.files import write_atomically
-from colddiff_core.recipe import ComponentTable, Recipe, load_recipe
+from colddiff_core.recipe import ComponentTable, Recipe, build_table, load_recipe
 
 _FILE = "plan.json"
 _MAX_BYTES = 1_000_000
@@ -33,6 +37,7 @@ class Request:
         data: where the data are; None for what is bundled.
         images: to evaluate on; None for as many as the budget affords.
         settings: as for `--set`, over everything else.
+        seed: of training, and of what evaluation draws.
         device: where to compute.
     """
 
@@ -40,6 +45,7 @@ class Request:
     data: Path | None
     images: int | None
     settings: tuple[str, ...]
+    seed: int
     device: str
 
     def facts(self, recipe: str) -> dict[str, Any]:
@@ -50,7 +56,12 @@ class Request:
             "data": None if self.data is None else str(self.data.resolve()),
             "images": self.images,
             "settings": list(self.settings),
+            "seed": self.seed,
         }
+
+    def names(self) -> list[str]:
+        """Of what `settings` set."""
+        return [setting.partition("=")[0] for setting in self.settings]
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,19 @@ def reuse(recipe: str, request: Request) -> Plan:
         UsageError: the data are not bundled, and no folder was named.
     """
     return Plan(_with(recipe, request, []), request.images or _MOST_IMAGES)
+
+
+def check(recipe: str, request: Request, split: Split, features: FeatureNetwork | None) -> None:
+    """Open the data before anything is trained, and show the feature network one of the images.
+
+    Raises:
+        UsageError: the data are missing, or not of the network's kind.
+    """
+    data = _with(recipe, request, []).data
+    assert data is not None  # noqa: S101 - the paper's recipes have data
+    dataset: ImageDataset = build_table("dataset", data, split=split)
+    if features is not None:
+        features(dataset.images([0]))
 
 
 def plan(
@@ -123,7 +147,7 @@ def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
 
 
 def _with(name: str, request: Request, settings: Sequence[str]) -> Recipe:
-    recipe = load_recipe(name, [*settings, *request.settings])
+    recipe = load_recipe(name, [f"train.seed={request.seed}", *settings, *request.settings])
     return recipe.model_copy(update={"data": _data(recipe, request.data)})
 
 
@@ -139,20 +163,29 @@ def _data(recipe: Recipe, folder: Path | None) -> ComponentTable:
     return table
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    request: dict[str, Any]
+    recipe: dict[str, Any]
+    images: int
+
+
 def _read(path: Path, asked: Mapping[str, Any]) -> Plan:
     try:
         with path.open("rb") as file:
-            found: Mapping[str, Any] = json.loads(file.read(_MAX_BYTES))
-        before, recipe, images = found["request"], found["recipe"], int(found["images"])
-    except (OSError, ValueError, KeyError, TypeError):
+            found = _File.model_validate_json(file.read(_MAX_BYTES))
+    except (OSError, ValidationError):
         raise UsageError(f"{path}: damaged; remove it, or name another folder with -o") from None
-    different = [name for name in asked if before.get(name) != asked[name]]
+    before = found.request
+    different = [
+        f"{name} was {before.get(name)!r} and is {value!r}"
+        for name, value in asked.items()
+        if before.get(name) != value
+    ]
     if different:
         raise UsageError(
-            f"{path.parent}: holds results of another request: "
-            + "; ".join(
-                f"{name} was {before.get(name)!r} and is {asked[name]!r}" for name in different
-            )
-            + "; name another folder with -o"
+            f"{path.parent}: holds results of another request: {'; '.join(different)}; name "
+            f"another folder with -o"
         )
-    return Plan(Recipe.from_table(recipe, where=str(path)), images)
+    return Plan(Recipe.from_table(found.recipe, where=str(path)), found.images)

@@ -1,14 +1,12 @@
 """A data set of tables 1 to 3: train, evaluate, and follow both algorithms down."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from colddiff_cli.console import err, progress
 from colddiff_cli.reproduce.model import existing, trained, training_facts
+from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import RestorationSet
 from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
 from colddiff_core import timesteps as schedules
@@ -29,19 +27,6 @@ _SHOWN = 10  # pictures
 _FOLLOWED = 50  # images behind the curves of error over t
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What was found for a data set.
-
-    Attributes:
-        facts: for `results.json`.
-        pictures: rows of pictures by what they show.
-    """
-
-    facts: Mapping[str, Any]
-    pictures: Mapping[str, Pixels]
-
-
 def restoration(
     entry: RestorationSet,
     request: Request,
@@ -49,7 +34,6 @@ def restoration(
     *,
     model: Path | None,
     features: FeatureNetwork | None,
-    seed: int,
 ) -> Outcome:
     """Do the work for a data set.
 
@@ -59,7 +43,6 @@ def restoration(
         folder: the model grows in its subfolder `model`.
         model: another model folder, which is evaluated instead.
         features: what Fréchet distances are taken on.
-        seed: of the evaluation's draws.
 
     Raises:
         UsageError: something does not fit.
@@ -77,7 +60,7 @@ def restoration(
             dataset,
             split="test",
             count=min(made.images, len(dataset)),
-            seed=seed,
+            seed=request.seed,
             features=features,
             on_batch=lambda done, total: display.update(task, completed=done, total=total),
         )
@@ -87,7 +70,7 @@ def restoration(
         curves = drift(
             process,
             from_uint8(dataset.images(followed).to(device)),
-            generator(seed, "evaluate"),
+            generator(request.seed, "evaluate"),
             schedules.full(process.num_steps),
             dataset.context(followed),
         )
@@ -104,10 +87,11 @@ def restoration(
             "timesteps": list(curves.timesteps),
             **{name: list(errors) for name, errors in curves.errors.items()},
         },
+        "settings": request.names(),
         "training": training_facts(process, place),
         "components": [config.provenance for config in component_configs(process).values()],
     }
-    return Outcome(facts, _pictures(process, dataset, seed))
+    return Outcome(facts, _pictures(process, dataset, request.seed))
 
 
 def _model(

@@ -5,6 +5,7 @@ several threads, batch by batch into a file of the cache, so that there is never
 batches of them in memory; the next process that asks for the same finds the file.
 """
 
+import errno
 import logging
 import os
 import warnings
@@ -170,10 +171,19 @@ def _batch(read: Read, numbers: range, shape: tuple[int, int, int]) -> Batch:
         try:
             pixels[count] = fit(read(number), *shape[1:]).transpose(2, 0, 1)
         except ImageError as error:
+            if _is_passing(error.__context__):
+                raise DatasetError(f"{error}: nothing is wrong with the picture") from error
             skipped[number] = printable(str(error))[:_LONGEST]
         else:
             count += 1
     return Batch(pixels[:count], skipped)
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Whether a picture might be read another time, so that it must not be kept as skipped."""
+    lasting = (None, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR)
+    failing = isinstance(error, OSError) and error.errno not in lasting
+    return failing or isinstance(error, MemoryError)
 
 
 def printable(text: str) -> str:

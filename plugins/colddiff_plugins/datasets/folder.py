@@ -126,5 +126,5 @@ def _files(folder: Path) -> Iterator[Listed]:
             with suppress(OSError):  # it is gone already, or a link to nowhere
                 state = entry.stat()
                 if stat.S_ISREG(state.st_mode):
-                    stamp = f"{state.st_size} {state.st_mtime_ns}"
+                    stamp = f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
                     yield Listed(f"{within}{entry.name}", stamp)
