@@ -78,7 +78,10 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
     rows, published = found["evaluation"]["rows"], found["published"]
     protocol = found["evaluation"]["protocol"]
     _paragraph(body, verdict(found))
-    _paragraph(body, _budget(found["training"], found["published_recipe"], found["settings"]))
+    _paragraph(
+        body,
+        _budget(found["training"], found["published_recipe"], found["settings"], _whose(found)),
+    )
     distance = protocol["metrics"]["frechet"]
     is_fid = distance is not None and distance["features"] == "inception"
     compared = [("rmse", "rmse", "RMSE", 3), ("ssim", "ssim", "SSIM", 3)]
@@ -92,8 +95,7 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
     )
     _paragraph(body, _protocol(protocol, found["evaluation"]["protocol_hash"]), "note")
     if distance is not None and not is_fid:
-        heading = f"Fréchet distance on {distance['features']}"
-        _table(body, ["", heading], [[ROWS[r], f"{rows[r]['frechet']:.1f}"] for r in rows])
+        _distances(body, rows, distance["features"])
         _paragraph(
             body,
             "This is not the FID, whose network is Inception; the paper's FIDs cannot stand beside "
@@ -125,32 +127,51 @@ def _generation(body: Element, found: Mapping[str, Any]) -> None:
     rows, published = found["evaluation"]["rows"], found["published"]
     protocol = found["evaluation"]["protocol"]
     for temperature, recipe in found["published_recipe"].items():
-        about = _budget(found["training"][temperature], recipe, found["settings"])
-        _paragraph(body, f"The {temperature} model: {about}")
+        run = found["training"][temperature]
+        _paragraph(
+            body,
+            f"The {temperature} model: {_budget(run, recipe, found['settings'], _whose(found))}",
+        )
     network = protocol["metrics"]["frechet"]["features"]
-    is_fid = network == "inception"
-    title = "FID" if is_fid else f"Fréchet distance on {network}"
-    compared = [("frechet", "fid", title, 2)]
-    shown = published if is_fid else {row: {} for row in rows}
-    _table(
-        body,
-        ["", *(f"{title}, {who}" for who in ("paper", "here", "off"))],
-        [[ROWS[row], *_beside(rows[row], shown[row], compared)] for row in rows],
-    )
+    reported = [f"{ROWS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
+    if network == "inception" and reported:
+        compared = [("frechet", "fid", "FID", 2)]
+        _table(
+            body,
+            ["", "FID, paper", "FID, here", "FID, off"],
+            [[ROWS[row], *_beside(rows[row], published[row], compared)] for row in rows],
+        )
+    else:
+        _distances(body, rows, network)
     _paragraph(
         body,
         f"{protocol['images']:,} generated images against the first {protocol['images']:,} "
         f"training images of {protocol['data']['name']}, seed {protocol['seed']}.",
         "note",
     )
-    reported = [f"{ROWS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
-    if reported and not is_fid:
+    if not reported:
+        _paragraph(body, "The paper does not generate these: there is nothing to compare.", "note")
+    elif network != "inception":
         _paragraph(
             body,
-            f"The paper's FIDs are on Inception and cannot stand beside these: "
-            f"{'; '.join(reported)}.",
+            "This is not the FID, whose network is Inception; the paper's FIDs cannot stand "
+            f"beside it: {'; '.join(reported)}.",
             "note",
         )
+
+
+def _distances(body: Element, rows: Mapping[str, Mapping[str, Any]], network: str) -> None:
+    values = {row: figures["frechet"] for row, figures in rows.items()}
+    _table(
+        body,
+        ["", "FID" if network == "inception" else f"Fréchet distance on {network}"],
+        [[ROWS[row], "" if value is None else f"{value:.1f}"] for row, value in values.items()],
+    )
+
+
+def _whose(found: Mapping[str, Any]) -> str:
+    """Whose set-up it is: the paper has no figures for what it does not do."""
+    return "the paper's" if any(found["published"].values()) else "the recipe's"
 
 
 def _beside(
@@ -171,20 +192,23 @@ def _beside(
 
 
 def _budget(
-    training: Mapping[str, Any], published: Mapping[str, Any], settings: Sequence[str]
+    training: Mapping[str, Any],
+    published: Mapping[str, Any],
+    settings: Sequence[str],
+    whose: str,
 ) -> str:
-    """How far the training was from the paper's."""
+    """How far the training was from the published recipe's."""
     steps, full = training.get("steps"), published["train"]["steps"]
     if not steps:
         return "How the model was trained is not known."
     told = (
         f"Trained for {steps:,} steps in {(training.get('seconds') or 0) / 60:.1f} minutes on "
-        f"{training.get('device', 'an unknown device')}, {steps / full:.2%} of the paper's "
+        f"{training.get('device', 'an unknown device')}, {steps / full:.2%} of {whose} "
         f"{full:,}, with {training['parameters']:,} parameters: "
     )
     if changed(published, training["recipe"] or {}, settings):
-        return told + "take it for a sketch of the paper's result, not for a measurement of it."
-    return told + "the paper's own recipe."
+        return told + f"take it for a sketch of {whose} result, not for a measurement of it."
+    return told + f"{whose} own set-up."
 
 
 def _protocol(protocol: Mapping[str, Any], digest: str) -> str:
@@ -206,19 +230,19 @@ def _training(body: Element, found: Mapping[str, Any]) -> None:
     if losses:
         SubElement(body, "h3").text = "Loss"
         _curves(body, losses, x="step", y="loss")
+    _paragraph(
+        body,
+        "The network is this project's U-Net; the authors' is built of ConvNeXt blocks.",
+        "note",
+    )
     for name, run in training.items():
         changes = changed(recipes[name], run["recipe"] or {}, found["settings"])
         if changes:
-            SubElement(body, "h3").text = f"What differs from the paper {name and f'({name})'}"
-            _paragraph(
-                body,
-                "The network is this project's U-Net, of the authors' width in their recipes; "
-                "theirs is built of ConvNeXt blocks.",
-                "note",
-            )
+            heading = SubElement(body, "h3")
+            heading.text = f"What differs from the recipe {name and f'({name})'}"
             _table(
                 body,
-                ["setting", "paper's recipe", "here"],
+                ["setting", "in the recipe", "here"],
                 [[key, str(before), str(now)] for key, before, now in changes],
             )
 
