@@ -208,6 +208,11 @@ def test_a_mask_is_resized_with_the_pictures(tmp_path: Path, cli: Cli) -> None:
         ("color-mask", "--level auto", "give it with --color '#rrggbb'"),
         ("snow", "", "layer: snow cannot tell it from a degraded picture; --sampler naive"),
         ("gaussian-blur", "--mask p.png", "mask: gaussian-blur has no use for it, it needs to"),
+        (
+            "animorph",
+            "--level 9 --sampler ddim --endpoint p.png",
+            "--endpoint: the sampler restores without; leave it out, or take another",
+        ),
     ],
 )
 def test_what_cannot_be_found_is_said_with_what_helps(

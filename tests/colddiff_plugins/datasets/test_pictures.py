@@ -1,5 +1,6 @@
 """Pictures are decoded once, and the next time come from the cache."""
 
+import errno
 import hashlib
 import itertools
 import logging
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colddiff_core.errors import ImageError
+from colddiff_core.errors import DatasetError, ImageError
 from colddiff_core.images import Pixels
 from colddiff_plugins.datasets import _pictures, _store
 from colddiff_plugins.datasets._parts import part
@@ -176,6 +177,25 @@ def test_what_is_skipped_is_named_each_time(caplog: pytest.LogCaptureFixture) ->
         assert caplog.messages[0] == r"skipped bad\x1b[2J0: no picture"
         assert caplog.messages[100:] == ["skipped 20 more of tones"]
     assert source.read == []
+
+
+def test_a_disk_that_fails_for_a_moment_loses_no_picture_for_good(
+    entries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tones()
+
+    def fail(self: Tones, number: int) -> Pixels:  # noqa: ARG001 - as the method has it
+        try:
+            raise OSError(errno.EIO, "Input/output error")
+        except OSError as error:
+            raise ImageError(f"7.png: cannot be decoded: {error}") from None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tones, "_read", fail)
+        with pytest.raises(DatasetError, match=r"7\.png: .*nothing is wrong with the picture"):
+            decoded(source, 4)
+    assert list(entries.iterdir()) == []
+    assert len(opened_again(source).names) == COUNT
 
 
 def test_nothing_readable_is_nothing() -> None:
