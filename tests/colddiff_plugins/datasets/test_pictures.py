@@ -1,9 +1,9 @@
 """Pictures are decoded once, and the next time come from the cache."""
 
-import errno
 import hashlib
 import itertools
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,13 +182,16 @@ def test_what_is_skipped_is_named_each_time(caplog: pytest.LogCaptureFixture) ->
 def test_a_disk_that_fails_for_a_moment_loses_no_picture_for_good(
     entries: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tones()
+    source, read = tones(), Tones._read
 
-    def fail(self: Tones, number: int) -> Pixels:  # noqa: ARG001 - as the method has it
+    def fail(self: Tones, number: int) -> Pixels:
+        if number != 7:
+            return read(self, number)
         try:
-            raise OSError(errno.EIO, "Input/output error")
+            os.read(-1, 1)
         except OSError as error:
             raise ImageError(f"7.png: cannot be decoded: {error}") from None
+        return pytest.fail("there is such a file")
 
     with monkeypatch.context() as patch:
         patch.setattr(Tones, "_read", fail)
