@@ -160,9 +160,14 @@ def tile(rows: Sequence[Sequence[Pixels]], *, gap: int = 2, zoom: int = 1) -> Pi
 
 def write_image(path: Path, pixels: Pixels) -> None:
     """Write a PNG file, whole or not at all."""
+    write_atomically(path, encode_png(pixels))
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """The content of a PNG file."""
     buffer = BytesIO()
     _to_picture(pixels).save(buffer, format="PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def write_animation(path: Path, frames: Iterable[Pixels], milliseconds: Sequence[int]) -> None:

@@ -81,6 +81,11 @@ class ColdDiffusion(nn.Module):
         return self.degradation.num_steps
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters(), torch.empty(0)).device
+
+    @property
     def context_spec(self) -> Mapping[str, TensorSpec]:
         """The context that restoring takes: all of D's, or none if the sampler does not use it."""
         return self.degradation.context_spec if self.sampler.uses_context else {}
@@ -226,11 +231,10 @@ class ColdDiffusion(nn.Module):
         prior = prior or self.prior
         if prior is None:
             raise UsageError("generate: no prior to start from; name one in [prior] of the recipe")
-        device = next(self.parameters(), torch.empty(0)).device
         x_t, context = prior.sample(n, generator)
         wanted = self.degradation.context_spec.keys() & context.keys()
-        context = {name: context[name].to(device) for name in wanted}
-        return self.restore(x_t.to(device), timesteps, context, on_step=on_step)
+        context = {name: context[name].to(self.device) for name in wanted}
+        return self.restore(x_t.to(self.device), timesteps, context, on_step=on_step)
 
     def save(self, folder: Path | str, *, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write a model folder: recipe, weights, provenance; no other file of `folder` changes.

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated
 
 import typer
 
+from colddiff_cli.options import Json
 from colddiff_core.health import Finding
 
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look at torch, CUDA, ONNX Runtime and plugins; exit code 1 if something is broken."""
     findings = list(_findings())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import Device, Model, Seed, Steps, Timesteps, chosen_levels
+from colddiff_cli.options import Device, Json, Model, Seed, Steps, Timesteps, chosen_levels
 
 if TYPE_CHECKING:
     from colddiff_core.dataset import ImageDataset
@@ -62,7 +62,7 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the JSON here as well."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Degrade held-out images, restore them in three ways, and print how far off they are.
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli.options import Json
+
 
 def info(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print recipe, schedule, versions and training figures; nothing is run.
 

@@ -38,6 +38,7 @@ Timesteps = Annotated[
     str | None,
     typer.Option(metavar="LEVELS", help="The levels to visit, from the images' own: 20,10,5,0."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 Seed = Annotated[
     int,

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from colddiff_cli.options import Json
+
 app = typer.Typer(help="The experiments that can be trained by name.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_recipes(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the recipes: what `colddiff train` takes by name."""
     import tomllib

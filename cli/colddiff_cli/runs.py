@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from colddiff_cli.options import Json
+
 if TYPE_CHECKING:
     from colddiff_core.training.runs import RunRecord
 
 app = typer.Typer(help="Training runs: how far they are, and their curves.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @app.command("list")

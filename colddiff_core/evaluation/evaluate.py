@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from colddiff_core import timesteps as schedules
@@ -60,7 +59,7 @@ def evaluate(
         features=features,
     )
     count, levels = agreed["images"], agreed["timesteps"]
-    device = next(process.parameters(), torch.empty(0)).device
+    device = process.device
     num_features = None if features is None else features.to(device).num_features
     scores = {name: Scores(process.degradation.image_shape, device, num_features) for name in ROWS}
     draws = generator(seed, "evaluate")

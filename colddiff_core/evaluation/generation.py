@@ -59,7 +59,7 @@ def evaluate_generated(
     """
     if not 2 <= count <= len(dataset):
         raise UsageError(f"images: expected 2 to {len(dataset)}, got {count}")
-    device = next(process.parameters(), torch.empty(0)).device
+    device = process.device
     metric = frechet_distance(features.to(device).num_features).to(device)
     draws = generator(seed, "generate")
     shown: list[Tensor] = []

@@ -24,7 +24,7 @@ def write_samples(process: ColdDiffusion, held_out: ImageDataset, path: Path, se
     Raises:
         UsageError: it cannot be written.
     """
-    device = next(process.parameters()).device
+    device = process.device
     shown = range(min(_COLUMNS, len(held_out)))
     x0 = from_uint8(held_out.images(shown).to(device))
     context = process.sample_context(x0, generator(seed, "samples"), held_out.context(shown))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colddiff_cli.options import Settings
+from colddiff_cli.options import Json, Settings
 from colddiff_core.errors import ColdDiffError, PluginError, UnknownComponentError, UsageError
 from colddiff_core.hookspecs import KINDS
 
@@ -38,7 +38,7 @@ def check(
         typer.Option("--only", metavar="CHECK", help="Run this check alone; may be repeated."),
     ] = None,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check that components keep the promises of their kind; exit code 1 if one does not.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from colddiff_cli.options import Json
 from colddiff_core.errors import UsageError
 from colddiff_core.hookspecs import KINDS
 from colddiff_core.inventory import STATUSES, inventory
@@ -28,7 +29,7 @@ def list_plugins(
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(STATUSES)}.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
     requirements: Annotated[
         bool,
         typer.Option(

@@ -195,6 +195,7 @@ def _outcome(
     try:
         if isinstance(entry, RestorationSet):
             return restoration(entry, request, folder, model=model, features=network)
+        assert network is not None  # noqa: S101 - `_check` has looked
         return generation(entry, request, folder, features=network)
     except Interrupted as stopped:
         err.print(f"colddiff: {stopped}", markup=False)

@@ -10,12 +10,11 @@ from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import GenerationSet
 from colddiff_cli.reproduce.plan import Request, plan
 from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import UsageError
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.generation import Generated, evaluate_generated, generation_protocol
 from colddiff_core.images import from_batch, tile
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import build_table, load_recipe
+from colddiff_core.recipe import load_recipe
 from colddiff_core.registry import build
 
 WAYS: Mapping[str, tuple[str, str]] = {
@@ -32,7 +31,7 @@ def generation(
     request: Request,
     folder: Path,
     *,
-    features: FeatureNetwork | None,
+    features: FeatureNetwork,
 ) -> Outcome:
     """Do the work for a data set.
 
@@ -43,11 +42,9 @@ def generation(
         features: what Fréchet distances are taken on.
 
     Raises:
-        UsageError: something does not fit, or there are no features.
+        UsageError: something does not fit.
         Interrupted: by a signal while training.
     """
-    if features is None:
-        raise UsageError("--features: name what the Fréchet distances are to be taken on")
     names = {"hot": entry.hot, "cold": entry.cold}
     recipes = {
         kind: load_recipe(name).model_dump(mode="json", exclude_none=True)
@@ -67,9 +64,7 @@ def generation(
         kind: trained(made.recipe, folder / kind / "model", request.device).eval()
         for kind, made in plans.items()
     }
-    data = plans["hot"].recipe.data
-    assert data is not None  # noqa: S101 - the plan has put it there
-    dataset: ImageDataset = build_table("dataset", data, split="train")
+    dataset = plans["hot"].dataset("train")
     count = min(len(dataset), *(made.images for made in plans.values()))
     found = {
         way: _sampled(_way(models[kind], way, sampler), dataset, features, count, request.seed, way)
@@ -118,5 +113,5 @@ def _way(process: ColdDiffusion, way: str, sampler: str) -> ColdDiffusion:
         params = {**prior.config.params, "noise_std": 0.0}
         flat = build("prior", prior.config.name, image_shape=prior.image_shape, **params)
         flat.load_state_dict(prior.state_dict())
-        prior = flat.to(next(process.parameters()).device)
+        prior = flat.to(process.device)
     return ColdDiffusion(process.degradation, process.restorer, build("sampler", sampler), prior)

@@ -7,7 +7,7 @@ from typing import Any
 from colddiff_cli.console import err
 from colddiff_cli.training import train_with_progress
 from colddiff_core.errors import UsageError
-from colddiff_core.model_facts import RECIPE
+from colddiff_core.model_facts import RECIPE, load_provenance
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.recipe import Recipe, build_table
 from colddiff_core.training.metrics import read_lines
@@ -51,14 +51,13 @@ def existing(folder: Path, recipe: Recipe, device: str) -> ColdDiffusion:
 
 def training_facts(process: ColdDiffusion, folder: Path) -> dict[str, Any]:
     """How the model was trained, with its losses, as far as its folder says."""
-    provenance = process.provenance or ColdDiffusion.load(folder).provenance
     points = [
         [line["step"], line["loss"]]
         for line in read_lines(folder)
         if isinstance(line.get("step"), int) and isinstance(line.get("loss"), float)
     ]
     every = max(1, len(points) // _MOST_POINTS)
-    training = provenance.get("training")
+    training = load_provenance(folder).get("training")
     return {
         "recipe": None
         if process.recipe is None

@@ -2,15 +2,12 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from PIL import Image
-
 from colddiff_cli.labels import ROWS
 from colddiff_cli.reproduce.curves import Points, curves
-from colddiff_core.images import Pixels
+from colddiff_core.images import Pixels, encode_png
 from colddiff_core.nested import flat
 
 _NO_MATTER = {"summary", "source", "data.folder"} | {
@@ -96,18 +93,7 @@ def _restoration(body: Element, found: Mapping[str, Any]) -> None:
     _paragraph(body, _protocol(protocol, found["evaluation"]["protocol_hash"]), "note")
     if distance is not None and not is_fid:
         _distances(body, rows, distance["features"])
-        _paragraph(
-            body,
-            "This is not the FID, whose network is Inception; the paper's FIDs cannot stand beside "
-            "it: "
-            + "; ".join(
-                f"{ROWS[row]} {values['fid']:g}"
-                for row, values in published.items()
-                if "fid" in values
-            )
-            + ".",
-            "note",
-        )
+        _reported_fids(body, published)
     SubElement(body, "h3").text = "Error over t"
     levels = found["curves"]["timesteps"]
     lines = {
@@ -133,7 +119,7 @@ def _generation(body: Element, found: Mapping[str, Any]) -> None:
             f"The {temperature} model: {_budget(run, recipe, found['settings'], _whose(found))}",
         )
     network = protocol["metrics"]["frechet"]["features"]
-    reported = [f"{ROWS[r]} {v['fid']:g}" for r, v in published.items() if "fid" in v]
+    reported = any("fid" in figures for figures in published.values())
     if network == "inception" and reported:
         compared = [("frechet", "fid", "FID", 2)]
         _table(
@@ -152,12 +138,20 @@ def _generation(body: Element, found: Mapping[str, Any]) -> None:
     if not reported:
         _paragraph(body, "The paper does not generate these: there is nothing to compare.", "note")
     elif network != "inception":
-        _paragraph(
-            body,
-            "This is not the FID, whose network is Inception; the paper's FIDs cannot stand "
-            f"beside it: {'; '.join(reported)}.",
-            "note",
-        )
+        _reported_fids(body, published)
+
+
+def _reported_fids(body: Element, published: Mapping[str, Mapping[str, float]]) -> None:
+    """Beside distances on another network, where they must not stand in the table."""
+    fids = [
+        f"{ROWS[row]} {figures['fid']:g}" for row, figures in published.items() if "fid" in figures
+    ]
+    _paragraph(
+        body,
+        "This is not the FID, whose network is Inception; the paper's FIDs cannot stand beside it: "
+        f"{'; '.join(fids)}.",
+        "note",
+    )
 
 
 def _distances(body: Element, rows: Mapping[str, Mapping[str, Any]], network: str) -> None:
@@ -277,10 +271,7 @@ def _pictures(body: Element, pictures: Mapping[str, Pixels]) -> None:
 
 
 def _data_uri(pixels: Pixels) -> str:
-    buffer = BytesIO()
-    shown = pixels.squeeze(2) if pixels.shape[2] == 1 else pixels
-    Image.fromarray(shown).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def _curves(body: Element, lines: Mapping[str, Points], **axes: Any) -> None:

@@ -76,6 +76,16 @@ class Plan:
     recipe: Recipe
     images: int
 
+    def dataset(self, split: Split) -> ImageDataset:
+        """Open the data.
+
+        Raises:
+            UsageError: they are missing or damaged.
+        """
+        assert self.recipe.data is not None  # noqa: S101 - the paper's recipes have data
+        dataset: ImageDataset = build_table("dataset", self.recipe.data, split=split)
+        return dataset
+
 
 def reuse(recipe: str, request: Request) -> Plan:
     """What is done with a model that is there already.
@@ -92,9 +102,7 @@ def check(recipe: str, request: Request, split: Split, features: FeatureNetwork 
     Raises:
         UsageError: the data are missing, or not of the network's kind.
     """
-    data = _with(recipe, request, []).data
-    assert data is not None  # noqa: S101 - the paper's recipes have data
-    dataset: ImageDataset = build_table("dataset", data, split=split)
+    dataset = reuse(recipe, request).dataset(split)
     if features is not None:
         features(dataset.images([0]))
 

@@ -17,9 +17,8 @@ from colddiff_core.evaluation.drift import drift
 from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.images import Pixels, from_batch, tile
-from colddiff_core.model_folder import component_configs
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import build_table, load_recipe
+from colddiff_core.recipe import load_recipe
 from colddiff_core.training.randomness import generator
 from colddiff_core.value_range import from_uint8
 
@@ -50,9 +49,7 @@ def restoration(
     """
     made, process, place = _model(entry.recipe, request, folder, model)
     process.eval()
-    table = made.recipe.data
-    assert table is not None  # noqa: S101 - the plan has put it there
-    dataset: ImageDataset = build_table("dataset", table, split="test")
+    dataset = made.dataset("test")
     with progress() as display:
         task = display.add_task("evaluating", total=None, note="")
         found = evaluate(
@@ -65,11 +62,10 @@ def restoration(
             on_batch=lambda done, total: display.update(task, completed=done, total=total),
         )
     followed = range(min(_FOLLOWED, len(dataset)))
-    device = next(process.parameters()).device
     with err.status("following both algorithms"):
         curves = drift(
             process,
-            from_uint8(dataset.images(followed).to(device)),
+            from_uint8(dataset.images(followed).to(process.device)),
             generator(request.seed, "evaluate"),
             schedules.full(process.num_steps),
             dataset.context(followed),
@@ -89,7 +85,7 @@ def restoration(
         },
         "settings": request.names(),
         "training": training_facts(process, place),
-        "components": [config.provenance for config in component_configs(process).values()],
+        "components": list(found.components),
     }
     return Outcome(facts, _pictures(process, dataset, request.seed))
 
@@ -108,7 +104,7 @@ def _model(
 
 def _pictures(process: ColdDiffusion, dataset: ImageDataset, seed: int) -> dict[str, Pixels]:
     shown = range(min(_SHOWN, len(dataset)))
-    x0 = from_uint8(dataset.images(shown).to(next(process.parameters()).device))
+    x0 = from_uint8(dataset.images(shown).to(process.device))
     draws = generator(seed, "evaluate")
     found = compare(process, x0, draws, known=dataset.context(shown))
     zoom = max(1, 64 // x0.shape[-1])

@@ -5,11 +5,8 @@ last convolution stay in float, because every error of theirs is one of the pict
 embedding of the level, which tells hundreds of levels apart.
 """
 
-import logging
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from onnx import GraphProto, ModelProto
 
 from colddiff_core.errors import ExportError
 from colddiff_exporters.graph.dependence import depends_on, named_copy
+from colddiff_exporters.quiet import quietly
 
 Feed = dict[str, NDArray[np.generic]]
 
@@ -37,7 +35,7 @@ def to_int8(restorer: ModelProto, calibration: Iterable[Feed]) -> ModelProto:
 
     model = named_copy(restorer)
     excluded = _kept_in_float(model.graph)
-    with tempfile.TemporaryDirectory() as folder, _quietly():
+    with tempfile.TemporaryDirectory() as folder, quietly():
         plain, done = Path(folder) / "plain.onnx", Path(folder) / "done.onnx"
         onnx.save(onnx.shape_inference.infer_shapes(model), plain)
         try:
@@ -59,20 +57,6 @@ def to_int8(restorer: ModelProto, calibration: Iterable[Feed]) -> ModelProto:
         quantised = onnx.load(done)
     del quantised.graph.value_info[:]
     return quantised
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Hide the advice that onnxruntime's quantiser logs."""
-    log = logging.getLogger()
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
 
 
 def _kept_in_float(graph: GraphProto) -> list[str]:

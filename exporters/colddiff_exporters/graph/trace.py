@@ -7,10 +7,7 @@ They are traced apart so that the network alone can be given another precision, 
 error names the half that cannot be expressed.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import onnx
 import onnx.inliner
@@ -19,6 +16,7 @@ from torch import Tensor, nn
 
 from colddiff_core.errors import ExportError
 from colddiff_core.process import ColdDiffusion
+from colddiff_exporters.quiet import quietly
 
 OUTPUT = "result"
 _Arguments = dict[str, "Tensor | dict[str, Tensor]"]
@@ -100,7 +98,7 @@ def _trace(module: nn.Module, arguments: _Arguments, opset: int) -> onnx.ModelPr
         several = isinstance(value, dict)
         shapes[name] = dict.fromkeys(value, dynamic) if several else dynamic
         names += [f"{name}_{k}" for k in range(len(value))] if several else [name]
-    with _quietly():
+    with quietly("torch.onnx"):
         program = torch.onnx.export(
             module.eval(),
             kwargs=arguments,
@@ -124,17 +122,3 @@ def _explain(parts: Sequence[object], error: Exception) -> str:
         f"{' with '.join(type(part).__name__ for part in parts)} cannot be exported to ONNX: "
         f"{lines[0] if lines else repr(error)}"
     )
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Hide what torch's exporter says about its own insides."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)

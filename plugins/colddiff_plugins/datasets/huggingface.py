@@ -16,7 +16,7 @@ import numpy as np
 
 from colddiff_core.dataset import Split
 from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels, decode_image, read_image, write_image
+from colddiff_core.images import Pixels, decode_image, read_image
 from colddiff_plugins.datasets._hub import load, need_package, rows_of
 from colddiff_plugins.datasets._parts import (
     PicturesInParts,
@@ -26,6 +26,7 @@ from colddiff_plugins.datasets._parts import (
     part,
 )
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
+from colddiff_plugins.datasets.folder import Folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -98,9 +99,7 @@ class HuggingFace(PicturesInParts):
         from datasets import Dataset, disable_progress_bars
 
         disable_progress_bars()
-        noise = np.random.default_rng(0).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
-        for k, pixels in enumerate(noise):
-            write_image(folder / f"{k:02}.png", pixels)
+        Folder.example_params(folder)
         content = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
         Dataset.from_dict({"image": content}).save_to_disk(folder / "saved")
         return {"dataset": str(folder / "saved"), "image_size": 16}

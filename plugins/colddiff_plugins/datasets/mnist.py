@@ -13,7 +13,8 @@ from torch import Tensor
 
 from colddiff_core.dataset import ImageDataset, Split
 from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import DatasetError, ParameterError
+from colddiff_core.errors import DatasetError
+from colddiff_plugins.datasets._parts import check_size
 
 _FILES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
 _MD5 = {
@@ -95,8 +96,7 @@ def _read(path: Path, md5: str) -> np.ndarray:
 
 def _resized(digits: np.ndarray, size: int) -> Tensor:
     """(N, 1, size, size) uint8."""
-    if not 1 <= size <= 4096:
-        raise ParameterError(f"image_size: expected 1 to 4096 pixels, got {size}")
+    check_size(size)
     if size != _SIDE:
         digits = np.stack(
             [

@@ -16,11 +16,9 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any, Literal
 
-import numpy as np
-
 from colddiff_core.dataset import Split
 from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels, decode_image, write_image
+from colddiff_core.images import Pixels, decode_image
 from colddiff_plugins.datasets._parts import (
     PicturesInParts,
     check_fraction,
@@ -29,6 +27,7 @@ from colddiff_plugins.datasets._parts import (
     part,
 )
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
+from colddiff_plugins.datasets.folder import Folder
 
 _MAX_BYTES = 100_000_000  # of a picture, and of the directory: of a million members or so
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of the others Python bounds no output
@@ -77,11 +76,10 @@ class Zip(PicturesInParts):
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
         """A dozen small pictures; see `Buildable.example_params`."""
-        noise = np.random.default_rng(0).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
+        Folder.example_params(folder)
         with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
-            for k, pixels in enumerate(noise):
-                write_image(folder / f"{k:02}.png", pixels)
-                archive.write(folder / f"{k:02}.png", f"{k:02}.png")
+            for path in sorted(folder.glob("*.png")):
+                archive.write(path, path.name)
         return {"file": folder / "pictures.zip", "image_size": 16}
 
 
