@@ -30,9 +30,10 @@ from torch import Tensor
 from training import steps
 
 from colddiff_core import build
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.model_folder import build_process
-from colddiff_core.recipe import Recipe, load_recipe
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.models.recipe import load_recipe
+from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.minibatch import Feed
 from colddiff_plugins.datasets._pictures import decoded
 
@@ -126,7 +127,7 @@ def feeding(
     for name, dataset in datasets.items():
         shape = dataset.image_shape
         _, bare = steps(recipe, shape, _BATCH, device)
-        feed = Feed(dataset, build_process(recipe, shape), _BATCH, seed=0)
+        feed = Feed(dataset, ColdDiffusion.from_recipe(recipe, shape), _BATCH, seed=0)
         pairs = [pair(feed, bare, turn) for turn in range(repeats + 1)][1:]  # the first is to warm
         fed, taken = (statistics.median(rates) for rates in zip(*pairs, strict=True))
         ratio = statistics.median(one / other for one, other in pairs)

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core import build
-from colddiff_core.registry import registry
+from colddiff_core.registry.components import registry
 
 STEPS, TAPS, STD, STD_STEP = 300, 27, 1.0, 0.01
 """The blur that the paper generates faces of 128x128 with; std grows exponentially."""

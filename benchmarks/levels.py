@@ -21,10 +21,10 @@ from rich.table import Table
 from torch import Tensor
 
 from colddiff_core import ColdDiffusion, Context
-from colddiff_core.level import FoundLevel, consistency, find_level
-from colddiff_core.model_folder import resolved_recipe
-from colddiff_core.recipe import build_table
-from colddiff_core.value_range import from_uint8, to_uint8_levels
+from colddiff_core.models.folder import resolved_recipe
+from colddiff_core.models.recipe import build_table
+from colddiff_core.pictures.value_range import from_uint8, to_uint8_levels
+from colddiff_core.restoration.level import FoundLevel, consistency, find_level
 
 SHARES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 """The true levels, as shares of T."""

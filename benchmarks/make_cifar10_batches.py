@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colddiff_core.files import write_atomically
+from colddiff_core.disk import write_atomically
 
 ARCHIVES = {f"data_batch_{k}": f"train_{k}of5.zip" for k in range(1, 6)} | {
     "test_batch": "test.zip"

@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import nn
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.timesteps import full
+from colddiff_core.contracts.timesteps import full
 from colddiff_exporters import session as sessions
 from colddiff_exporters.checked_file import read_file
 

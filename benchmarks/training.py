@@ -20,10 +20,11 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.degradation import ImageShape
-from colddiff_core.model_folder import build_process
-from colddiff_core.recipe import Recipe, TrainTable, load_recipe
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.recipe import Recipe, TrainTable
+from colddiff_core.models.recipe import load_recipe
+from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.distributed import World
 from colddiff_core.training.engine import Engine
 from colddiff_core.training.minibatch import Feed
@@ -85,7 +86,9 @@ def steps(
     settings = (recipe.train or TrainTable()).model_copy(update={"batch_size": batch_size})
     recipe = recipe.model_copy(update={"prior": None})
     world = World(device)
-    engine, alone = (Engine(build_process(recipe, shape), settings, world) for _ in range(2))
+    engine, alone = (
+        Engine(ColdDiffusion.from_recipe(recipe, shape), settings, world) for _ in range(2)
+    )
     feed = Feed(RandomImages(shape, 256), engine.process, batch_size, settings.seed)
     x0 = torch.rand(batch_size, *shape, device=device) * 2 - 1
     t = torch.ones(batch_size, dtype=torch.int64, device=device)

@@ -10,45 +10,26 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
-from colddiff_core.errors import UsageError
-from colddiff_core.events import emit
-from colddiff_core.prior import Prior
-from colddiff_core.restorer import Restorer
-from colddiff_core.sampler import Sampler
-
-if TYPE_CHECKING:
-    from colddiff_core.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a sampling loop.
-
-    Attributes:
-        t: the level left.
-        s: the level reached.
-        x_t: (B, C, H, W) before the step.
-        x0_hat: (B, C, H, W), the restorer's estimate R(x_t, t).
-        x_s: (B, C, H, W) after the step.
-    """
-
-    t: int
-    s: int
-    x_t: Tensor
-    x0_hat: Tensor
-    x_s: Tensor
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape, TensorSpec
+from colddiff_core.contracts.errors import ModelFolderError, UsageError
+from colddiff_core.contracts.prior import Prior
+from colddiff_core.contracts.process import Process
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.steps import Step
+from colddiff_core.models.facts import load_model_recipe, load_provenance
+from colddiff_core.models.folder import load_weights, save_model
+from colddiff_core.models.recipe import build_table
+from colddiff_core.registry.events import emit
 
 
-class ColdDiffusion(nn.Module):
+class ColdDiffusion(Process):
     """Degrade, restore and generate images.
 
     Args:
@@ -57,38 +38,6 @@ class ColdDiffusion(nn.Module):
         sampler: the step of the sampling algorithm.
         prior: what generation starts from, if it is to generate.
     """
-
-    def __init__(
-        self,
-        degradation: Degradation,
-        restorer: Restorer | nn.Module,
-        sampler: Sampler,
-        prior: Prior | None = None,
-    ) -> None:
-        super().__init__()
-        self.degradation = degradation
-        self.restorer = restorer
-        self.sampler = sampler
-        self.prior = prior
-        self.recipe: Recipe | None = None
-        """What it was trained with, if it was trained or loaded; for model folders and files."""
-        self.provenance: Mapping[str, Any] = {}
-        """Where it comes from, as its model folder says, if it was loaded from one."""
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-        return self.degradation.num_steps
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters(), torch.empty(0)).device
-
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
-        """The context that restoring takes: all of D's, or none if the sampler does not use it."""
-        return self.degradation.context_spec if self.sampler.uses_context else {}
 
     def sample_context(
         self, x0: Tensor, generator: torch.Generator, known: Context = NO_CONTEXT
@@ -246,21 +195,48 @@ class ColdDiffusion(nn.Module):
         Raises:
             UsageError: a part was not made by `build`, so no recipe can name it.
         """
-        from colddiff_core.model_folder import save_model
-
         return save_model(self, folder, provenance=provenance)
 
     @classmethod
-    def load(cls, folder: Path | str) -> "ColdDiffusion":
+    def load(cls, folder: Path | str) -> Self:
         """Read a model folder, in evaluation mode, on the CPU; nothing in it is executed.
 
         Raises:
             ModelFolderError: it is not a model folder, or is damaged.
             UnknownComponentError: a plugin that it needs is not installed.
         """
-        from colddiff_core.model_folder import load_model
+        folder = Path(folder)
+        recipe = load_model_recipe(folder)
+        if recipe.image_shape is None:
+            raise ModelFolderError(f"{folder}: its recipe has no image_shape")
+        process = cls.from_recipe(recipe, recipe.image_shape)
+        load_weights(process, folder)
+        process.recipe = recipe
+        process.provenance = load_provenance(folder)
+        return process.eval()
 
-        return load_model(folder)
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, image_shape: ImageShape) -> Self:
+        """Build the parts that a recipe names, with nothing learnt yet.
+
+        Args:
+            recipe: names the parts.
+            image_shape: (C, H, W) of the images.
+
+        Raises:
+            UsageError: a name or a parameter is wrong, or the parts do not fit the images.
+        """
+        named = {
+            "degradation": recipe.degradation,
+            "restorer": recipe.restorer,
+            "prior": recipe.prior,
+        }
+        parts = {
+            kind: build_table(kind, table, image_shape=image_shape)
+            for kind, table in named.items()
+            if table is not None
+        }
+        return cls(sampler=build_table("sampler", recipe.sampler), **parts)
 
     def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
         levels = torch.as_tensor(t)

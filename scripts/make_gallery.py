@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from colddiff_cli.degrade import degrade
 from colddiff_core import build
-from colddiff_core.images import Pixels, write_image
-from colddiff_core.registry import Registered, registry
+from colddiff_core.pictures.images import Pixels, write_image
+from colddiff_core.registry.components import Registered, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/gallery.md"

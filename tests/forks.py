@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from tiny_runs import tiny_recipe
 
-from colddiff_core.errors import ColdDiffError
-from colddiff_core.recipe import Recipe
+from colddiff_core.contracts.errors import ColdDiffError
+from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.training.distributed import World
 from colddiff_core.training.engine import Engine
 from colddiff_core.training.setup import prepare

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.restorer import Restorer
+from colddiff_core.contracts.restorer import Restorer
 
 
 class Tiny(Restorer):

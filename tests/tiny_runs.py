@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colddiff_core.recipe import Recipe, load_recipe
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.models.recipe import load_recipe
 
 _TINY = [
     "degradation={name='gaussian-mask', num_steps=3, center='random'}",

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from colddiff_core import ColdDiffusion, ParameterError
-from colddiff_core.errors import ExportError, ModelFileError, UsageError
-from colddiff_core.exporter import Exporter, ExportReport
-from colddiff_core.files import write_atomically
-from colddiff_core.model_folder import resolved_recipe
+from colddiff_core import ParameterError, Process
+from colddiff_core.contracts.errors import ExportError, ModelFileError, UsageError
+from colddiff_core.contracts.exporter import Exporter, ExportReport
+from colddiff_core.disk import write_atomically
+from colddiff_core.models.folder import resolved_recipe
 from colddiff_exporters.onnx_exporter import OnnxExporter
 
 
@@ -45,7 +45,7 @@ class Pickles(Exporter):
     suffix: ClassVar[str] = ".pickle"
     needs_torch: ClassVar[bool] = True
 
-    def export(self, process: ColdDiffusion, path: Path, **_: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **_: Any) -> ExportReport:
         buffer = io.BytesIO()
         try:
             error = self.error_of(process)
@@ -55,7 +55,7 @@ class Pickles(Exporter):
         write_atomically(path, buffer.getvalue())
         return ExportReport(path, len(buffer.getvalue()), 1, {"batch 1": error}, 0.0)
 
-    def error_of(self, process: ColdDiffusion) -> float:
+    def error_of(self, process: Process) -> float:
         shape = (1, *process.degradation.image_shape)
         t = torch.tensor([1])
         return 0.0 if process.restorer(torch.zeros(shape), t).isfinite().all() else math.inf
@@ -76,7 +76,7 @@ class NoDot(Pickles):
 class Rounds(Pickles):
     """A file of another process."""
 
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         weight = process.restorer.outer.bias
         before = weight.detach().clone()
         try:
@@ -89,7 +89,7 @@ class Rounds(Pickles):
 
 
 class Boasts(Pickles):
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         return replace(super().export(process, path, **rest), checks={})
 
 
@@ -114,13 +114,13 @@ class TakesAnyDevice(Pickles):
 
 
 class LeavesHalfAFile(Pickles):
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         path.write_bytes(b"half")
         return super().export(process, path, **rest)
 
 
 class FailsItsOwnWay(Pickles):
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         try:
             return super().export(process, path, **rest)
         except Exception as error:
@@ -128,14 +128,14 @@ class FailsItsOwnWay(Pickles):
 
 
 class LeavesItTraining(Pickles):
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         report = super().export(process, path, **rest)
         process.train()
         return report
 
 
 class ChangesWeights(Pickles):
-    def export(self, process: ColdDiffusion, path: Path, **rest: Any) -> ExportReport:
+    def export(self, process: Process, path: Path, **rest: Any) -> ExportReport:
         report = super().export(process, path, **rest)
         process.half().float()
         return report

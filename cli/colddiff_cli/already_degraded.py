@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_cli.model_operator import operator_of
-from colddiff_core.errors import ContextError, UsageError
-from colddiff_core.exporter import ExportedModel
-from colddiff_core.level import FoundLevel, consistency, find_level
+from colddiff_core.contracts.errors import ContextError, UsageError
+from colddiff_core.contracts.exporter import ExportedModel
+from colddiff_core.restoration.level import FoundLevel, consistency, find_level
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ import typer
 from colddiff_cli.options import Seed, Settings
 
 if TYPE_CHECKING:
-    from colddiff_core.images import Pixels
+    from colddiff_core.pictures.images import Pixels
 
 _STRIP = ".png"
 _COLUMNS = 6
@@ -74,8 +74,8 @@ def degrade(
     Example: `colddiff degrade snow cat.jpg dog.jpg -o snow.gif --size 128`
     """
     from colddiff_cli.console import out
-    from colddiff_core.errors import UsageError
-    from colddiff_core.images import (
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.pictures.images import (
         fit,
         from_batch,
         read_image,
@@ -91,8 +91,8 @@ def degrade(
 
     import torch
 
-    from colddiff_core.recipe import parse_assignment
-    from colddiff_core.registry import build
+    from colddiff_core.models.recipe import parse_assignment
+    from colddiff_core.registry.components import build
 
     height, width, channels = pictures[0].shape
     params = dict(map(parse_assignment, settings or []))
@@ -121,8 +121,8 @@ def degrade(
 
 
 def _is_animation(output: Path, columns: int | None, frames: int | None) -> bool:
-    from colddiff_core.errors import UsageError
-    from colddiff_core.images import MAX_SIDE
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.pictures.images import MAX_SIDE
 
     ending = output.suffix.lower()
     if ending not in (_STRIP, *MAX_SIDE):
@@ -136,7 +136,7 @@ def _is_animation(output: Path, columns: int | None, frames: int | None) -> bool
 
 
 def _check_kept(images: list[Path], output: Path) -> None:
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     for image in images:
         if output.exists() and output.resolve() == image.resolve():
@@ -145,8 +145,8 @@ def _check_kept(images: list[Path], output: Path) -> None:
 
 def _read(images: list[Path], size: int | None) -> "list[Pixels]":
     """Pictures of one shape; grey ones among coloured ones become coloured."""
-    from colddiff_core.errors import ImageError
-    from colddiff_core.images import fit, read_image
+    from colddiff_core.contracts.errors import ImageError
+    from colddiff_core.pictures.images import fit, read_image
 
     pictures = [read_image(path) for path in images]
     if size is not None:

@@ -33,7 +33,7 @@ def demo(
     restores the same digits from that file. Needs no network and no GPU.
     """
     from colddiff_cli.console import err, out
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if output.exists() and not is_replaceable(output):
         raise UsageError(f"{output}: exists and is not from a demo; name another folder with -o")
@@ -42,13 +42,13 @@ def demo(
 
     from colddiff_cli.models import open_model
     from colddiff_cli.training import train_with_progress
+    from colddiff_core.disk import write_atomically
     from colddiff_core.evaluation import compare, rmse
-    from colddiff_core.files import write_atomically
-    from colddiff_core.images import from_batch, tile, write_image
-    from colddiff_core.recipe import build_table, load_recipe
-    from colddiff_core.registry import build
+    from colddiff_core.models.recipe import build_table, load_recipe
+    from colddiff_core.pictures.images import from_batch, tile, write_image
+    from colddiff_core.pictures.value_range import from_uint8
+    from colddiff_core.registry.components import build
     from colddiff_core.training.randomness import generator
-    from colddiff_core.value_range import from_uint8
 
     recipe = load_recipe(RECIPE, [f"train.steps={steps}"])
     model, exported = output / "model", output / "model.onnx"

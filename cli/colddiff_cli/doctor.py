@@ -11,7 +11,7 @@ from importlib.metadata import version
 import typer
 
 from colddiff_cli.options import Json
-from colddiff_core.health import Finding
+from colddiff_core.contracts.finding import Finding
 
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
@@ -68,9 +68,9 @@ def _torch() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from colddiff_core.errors import PluginError
-    from colddiff_core.exporter import Exporter
-    from colddiff_core.registry import registry
+    from colddiff_core.contracts.errors import PluginError
+    from colddiff_core.contracts.exporter import Exporter
+    from colddiff_core.registry.components import registry
 
     found = registry()
     for plugin in found.plugins:
@@ -90,8 +90,8 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    from colddiff_core.cache import cache_folder
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.pictures.cache import cache_folder
 
     try:
         folder = cache_folder()

@@ -10,7 +10,7 @@ from colddiff_cli.labels import ROWS
 from colddiff_cli.options import Device, Json, Model, Seed, Steps, Timesteps, chosen_levels
 
 if TYPE_CHECKING:
-    from colddiff_core.dataset import ImageDataset
+    from colddiff_core.contracts.dataset import ImageDataset
     from colddiff_core.evaluation.record import Evaluation
     from colddiff_core.process import ColdDiffusion
 
@@ -74,12 +74,12 @@ def evaluate(
     """
     from colddiff_cli.console import progress
     from colddiff_cli.options import torch_device
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.disk import write_atomically
     from colddiff_core.evaluation.evaluate import evaluate as run
     from colddiff_core.evaluation.evaluate import protocol
     from colddiff_core.evaluation.features import feature_network
     from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
-    from colddiff_core.files import write_atomically
     from colddiff_core.process import ColdDiffusion
 
     if feature_weights is not None and features is None:
@@ -121,8 +121,9 @@ def evaluate(
 def _dataset(
     process: "ColdDiffusion", name: str | None, split: str, settings: list[str]
 ) -> "ImageDataset":
-    from colddiff_core.errors import UsageError
-    from colddiff_core.recipe import ComponentTable, build_table, parse_assignment
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.contracts.recipe import ComponentTable
+    from colddiff_core.models.recipe import build_table, parse_assignment
 
     if split not in ("test", "train"):
         raise UsageError(f"--split {split}: expected test or train")

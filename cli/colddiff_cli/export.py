@@ -10,8 +10,8 @@ from colddiff_cli.options import Model, Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.exporter import Exporter, ExportReport
-    from colddiff_core.recipe import Recipe
+    from colddiff_core.contracts.exporter import Exporter, ExportReport
+    from colddiff_core.contracts.recipe import Recipe
 
 _IMAGES = 64  # held-out pictures to check on, and to calibrate with
 
@@ -91,10 +91,10 @@ def export(
     Example: `colddiff export digits --format onnx -o digits.onnx`
     """
     from colddiff_cli.console import err
-    from colddiff_core.model_folder import resolved_recipe
+    from colddiff_core.models.folder import resolved_recipe
+    from colddiff_core.models.recipe import parse_assignment
     from colddiff_core.process import ColdDiffusion
-    from colddiff_core.recipe import parse_assignment
-    from colddiff_core.registry import build
+    from colddiff_core.registry.components import build
 
     # What is not said is the format's own affair; one that does not know an option refuses it
     said: dict[str, Any] = {
@@ -123,7 +123,7 @@ def export(
 
 
 def _target(output: Path | None, model: Path, exporter: "Exporter", format_: str) -> Path:
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if exporter.suffix:
         target = output or model.parent / (model.resolve().name + exporter.suffix)
@@ -144,8 +144,8 @@ def read_images(paths: list[Path], shape: tuple[int, int, int]) -> "Tensor":
     """
     import torch
 
-    from colddiff_core.errors import ImageError
-    from colddiff_core.images import fit, read_image, to_batch
+    from colddiff_core.contracts.errors import ImageError
+    from colddiff_core.pictures.images import fit, read_image, to_batch
 
     channels, height, width = shape
     if channels not in (1, 3):
@@ -157,9 +157,9 @@ def read_images(paths: list[Path], shape: tuple[int, int, int]) -> "Tensor":
 def held_out_images(recipe: "Recipe", count: int = 8) -> "Tensor | None":
     """Test images of the model's data set to check on; None where the data set is not at hand."""
     from colddiff_cli.console import err
-    from colddiff_core.errors import UsageError
-    from colddiff_core.recipe import build_table
-    from colddiff_core.value_range import from_uint8
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.models.recipe import build_table
+    from colddiff_core.pictures.value_range import from_uint8
 
     if recipe.data is None:
         return None

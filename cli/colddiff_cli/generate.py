@@ -40,7 +40,7 @@ def generate(
     """
     import math
 
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if grid and output.suffix.lower() != ".png":
         raise UsageError(f"-o {output}: a grid needs a name that ends in .png; or use --separate")
@@ -49,7 +49,7 @@ def generate(
 
     from colddiff_cli.console import out, progress
     from colddiff_cli.models import open_model, tell_device
-    from colddiff_core.images import from_batch, tile, write_image
+    from colddiff_core.pictures.images import from_batch, tile, write_image
 
     opened = open_model(model, device=device, sampler=sampler)
     levels = chosen_levels(opened.num_steps, steps, timesteps)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.errors import ImageError, UsageError
-from colddiff_core.images import Pixels, fit, read_image, to_batch
+from colddiff_core.contracts.errors import ImageError, UsageError
+from colddiff_core.pictures.images import Pixels, fit, read_image, to_batch
 
 ImageShape = tuple[int, int, int]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from colddiff_cli.console import err
 from colddiff_cli.plot import terminal_plot
-from colddiff_core.level import FoundLevel
+from colddiff_core.restoration.level import FoundLevel
 
 
 def tell(path: Path, found: FoundLevel, num_steps: int, curve: bool) -> None:

@@ -23,8 +23,8 @@ from colddiff_cli import (
 )
 from colddiff_cli.plugin_commands import PluginGroup
 from colddiff_cli.reproduce import reproduce
-from colddiff_core.errors import ColdDiffError
-from colddiff_core.switches import ONLY
+from colddiff_core.contracts.errors import ColdDiffError
+from colddiff_core.registry.switches import ONLY
 
 app = typer.Typer(
     name="colddiff",

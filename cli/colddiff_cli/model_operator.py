@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from colddiff_core.errors import UsageError
-from colddiff_core.exporter import ExportedModel
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.exporter import ExportedModel
 
 if TYPE_CHECKING:
     from colddiff_core.process import ColdDiffusion
@@ -27,8 +27,8 @@ def operator_of(
     except ImportError:
         raise UsageError(f"{why} takes torch, which is not installed; pip install torch") from None
 
+    from colddiff_core.models.recipe import build_table
     from colddiff_core.process import ColdDiffusion
-    from colddiff_core.recipe import build_table
 
     recipe = model.recipe
     return ColdDiffusion(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.errors import ModelFileError, UsageError
-from colddiff_core.exporter import ExportedModel, Exporter
-from colddiff_core.registry import registry
+from colddiff_core.contracts.errors import ModelFileError, UsageError
+from colddiff_core.contracts.exporter import ExportedModel, Exporter
+from colddiff_core.registry.components import registry
 
 if TYPE_CHECKING:
-    from colddiff_core.prior import Prior
-    from colddiff_core.recipe import Recipe
+    from colddiff_core.contracts.prior import Prior
+    from colddiff_core.contracts.recipe import Recipe
 
 
 class FolderModel:
@@ -27,9 +27,9 @@ class FolderModel:
 
     def __init__(self, folder: Path, *, device: str, sampler: str | None) -> None:
         from colddiff_cli.options import torch_device
-        from colddiff_core.model_folder import resolved_recipe
+        from colddiff_core.models.folder import resolved_recipe
         from colddiff_core.process import ColdDiffusion
-        from colddiff_core.registry import build
+        from colddiff_core.registry.components import build
 
         self.device = torch_device(device)
         self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
@@ -109,7 +109,7 @@ def describe_model(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: missing, damaged or of an unknown format.
     """
-    from colddiff_core.model_facts import describe_folder
+    from colddiff_core.models.facts import describe_folder
 
     exporter = _exporter_of(path)
     return describe_folder(path) if exporter is None else dict(exporter.describe(path))

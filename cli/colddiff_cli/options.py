@@ -54,7 +54,7 @@ def torch_device(name: str) -> str:
     """
     import torch
 
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -74,8 +74,8 @@ def chosen_levels(num_steps: int, steps: int | None, timesteps: str | None) -> t
     Raises:
         UsageError: both are given, or it is no schedule for a model of `num_steps` levels.
     """
-    from colddiff_core import timesteps as schedules
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts import timesteps as schedules
+    from colddiff_core.contracts.errors import UsageError
 
     if timesteps is not None:
         if steps is not None:
@@ -105,7 +105,7 @@ def chosen_schedule(
     Raises:
         UsageError: options exclude each other, or it is no schedule for the model.
     """
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if level is not None and timesteps is not None:
         raise UsageError("--level and --timesteps: give one of them; --timesteps starts at a level")

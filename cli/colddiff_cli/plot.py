@@ -54,8 +54,8 @@ def write_plot(path: Path, points: Points, *, title: str, width: int = 800) -> N
 
     from PIL import Image, ImageDraw
 
-    from colddiff_core.errors import UsageError
-    from colddiff_core.files import write_atomically
+    from colddiff_core.contracts.errors import UsageError
+    from colddiff_core.disk import write_atomically
 
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path}: expected a name that ends in .png")

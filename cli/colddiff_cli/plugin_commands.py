@@ -11,8 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from colddiff_core.errors import PluginError
-from colddiff_core.switches import is_strict
+from colddiff_core.contracts.errors import PluginError
+from colddiff_core.registry.switches import is_strict
 
 
 class PluginGroup(TyperGroup):
@@ -29,7 +29,7 @@ class PluginGroup(TyperGroup):
     @cached_property
     def _mounted(self) -> dict[str, Any]:
         from colddiff_cli.main import app
-        from colddiff_core.discovery import plugins
+        from colddiff_core.registry.discovery import plugins
 
         commands: dict[str, Any] = {}
         for plugin in plugins():

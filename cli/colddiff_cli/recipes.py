@@ -17,7 +17,7 @@ def list_recipes(
     """List the recipes: what `colddiff train` takes by name."""
     import tomllib
 
-    from colddiff_core.recipe import packaged_recipes
+    from colddiff_core.models.recipe import packaged_recipes
 
     tables = {
         name: tomllib.loads(entry.read_text(encoding="utf-8"))
@@ -50,6 +50,6 @@ def show(
 
     Example: `colddiff recipes show mnist-demo > mine.toml`
     """
-    from colddiff_core.recipe import recipe_text
+    from colddiff_core.models.recipe import recipe_text
 
     typer.echo(recipe_text(name), nl=False)

@@ -10,8 +10,8 @@ import typer
 from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_schedule
 
 if TYPE_CHECKING:
-    from colddiff_core.exporter import ExportedModel
-    from colddiff_core.images import Pixels
+    from colddiff_core.contracts.exporter import ExportedModel
+    from colddiff_core.pictures.images import Pixels
 
 
 def restore(
@@ -101,7 +101,7 @@ def restore(
     from colddiff_cli.models import open_model, tell_device
     from colddiff_cli.restoring import Restored, Restoring
     from colddiff_cli.simulation import Simulation
-    from colddiff_core.images import write_image
+    from colddiff_core.pictures.images import write_image
 
     _check(simulate, resize, tile, overlap, level, curve, mask or endpoint or color)
     targets = _targets(images, output)
@@ -153,7 +153,7 @@ def _check(
     hint: object,
 ) -> None:
     """Refuse options that exclude each other."""
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if tile and resize:
         raise UsageError("--tile and --resize: give one of them")
@@ -170,7 +170,7 @@ def _check(
 
 
 def _targets(images: list[Path], folder: Path) -> list[Path]:
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder}: expected a folder, this is a file")
@@ -186,8 +186,8 @@ def _targets(images: list[Path], folder: Path) -> list[Path]:
 
 
 def _read(path: Path, model: "ExportedModel", resize: bool, tile: bool) -> "Pixels":
-    from colddiff_core.errors import ImageError
-    from colddiff_core.images import fit, read_image
+    from colddiff_core.contracts.errors import ImageError
+    from colddiff_core.pictures.images import fit, read_image
 
     channels, height, width = model.image_shape
     pixels = read_image(path)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from colddiff_cli.already_degraded import AlreadyDegraded, grouped
 from colddiff_cli.simulation import Simulation
-from colddiff_core.errors import UsageError
-from colddiff_core.exporter import ExportedModel
-from colddiff_core.images import Pixels, from_batch, tile, to_batch
-from colddiff_core.level import FoundLevel
-from colddiff_core.tiles import Tiling, default_overlap, restore_tiled, sample_tiles
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.exporter import ExportedModel
+from colddiff_core.pictures.images import Pixels, from_batch, tile, to_batch
+from colddiff_core.restoration.level import FoundLevel
+from colddiff_core.restoration.tiles import Tiling, default_overlap, restore_tiled, sample_tiles
 
 if TYPE_CHECKING:
-    from colddiff_core.locality import Locality
+    from colddiff_core.contracts.locality import Locality
 
 Images = NDArray[np.float32]
 

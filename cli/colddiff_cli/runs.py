@@ -69,7 +69,7 @@ def show(
 
     Example: `colddiff runs show runs/mnist-demo --plot loss.png`
     """
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
     from colddiff_core.training.runs import read_run
 
     record = read_run(run)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_cli.model_operator import operator_of
-from colddiff_core.exporter import ExportedModel
-from colddiff_core.images import Pixels, to_batch
+from colddiff_core.contracts.exporter import ExportedModel
+from colddiff_core.pictures.images import Pixels, to_batch
 
 Images = NDArray[np.float32]
 

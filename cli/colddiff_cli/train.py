@@ -39,7 +39,7 @@ def train(
     Example: `colddiff train mnist-demo -o digits --set train.steps=1000`
     """
     from colddiff_cli.options import torch_device
-    from colddiff_core.recipe import load_recipe
+    from colddiff_core.models.recipe import load_recipe
 
     loaded = load_recipe(recipe, settings or [])
     folder = output or Path("runs") / Path(recipe).stem

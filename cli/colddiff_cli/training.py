@@ -6,10 +6,10 @@ from pathlib import Path
 import typer
 
 from colddiff_cli.console import err, out, progress
-from colddiff_core.errors import ColdDiffError, Interrupted
+from colddiff_core.contracts.errors import ColdDiffError, Interrupted
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import Recipe
-from colddiff_core.training import TrainingStep
 from colddiff_core.training.distributed import is_first
 from colddiff_core.training.dry_run import dry_run
 from colddiff_core.training.trainer import train

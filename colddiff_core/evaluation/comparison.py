@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import build
+from colddiff_core.registry.components import build
 
 ROWS = ("degraded", "direct", "naive", "improved")
 """Not restored, restored in one step, by Algorithm 1 and by Algorithm 2."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import NO_CONTEXT, Context
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context
 from colddiff_core.evaluation.comparison import rmse
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import build
+from colddiff_core.registry.components import build
 
 ALGORITHMS = ("naive", "improved")
 

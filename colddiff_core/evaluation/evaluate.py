@@ -6,17 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.comparison import ROWS, compare
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.record import Evaluation, versions
 from colddiff_core.evaluation.scores import PROTOCOL, Scores
-from colddiff_core.model_folder import component_configs
+from colddiff_core.models.folder import component_configs
+from colddiff_core.pictures.value_range import from_uint8, to_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import from_uint8, to_uint8
 
 _DIGESTED = 500  # images at a time
 

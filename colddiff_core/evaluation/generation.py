@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.evaluate import of_data, of_distance
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.record import versions
 from colddiff_core.evaluation.scores import frechet_distance
+from colddiff_core.pictures.value_range import to_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import to_uint8
 
 _SHOWN = 16
 

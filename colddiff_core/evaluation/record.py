@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from colddiff_core.errors import UsageError
-from colddiff_core.nested import flat
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.models.nested import flat
 
 MAX_BYTES = 10_000_000
 """Largest file that is read."""

@@ -10,7 +10,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image import PeakSignalNoiseRatio
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from colddiff_core.degradation import ImageShape
+from colddiff_core.contracts.degradation import ImageShape
 
 PROTOCOL: Mapping[str, Any] = {
     "range": [0, 1],

@@ -13,10 +13,11 @@ In a plugin's tests, one test for each check:
 those. All inputs are drawn from fixed seeds: a check that fails does so again.
 """
 
-from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped, Result, checks
+from colddiff_core.testing.check import Check, Result, checks
 from colddiff_core.testing.parametrize import parametrize_with_checks
 from colddiff_core.testing.run import check_component
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 __all__ = [
     "Check",

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from colddiff_core.errors import ColdDiffError, UnknownComponentError
-from colddiff_core.hookspecs import KINDS
-
-if TYPE_CHECKING:
-    from colddiff_core.testing.subject import Subject
+from colddiff_core.contracts.errors import ColdDiffError, UnknownComponentError
+from colddiff_core.registry.hookspecs import KINDS
+from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 _LAWS = {
     "degradation": ("values", "context", "tensors", "process"),
@@ -22,22 +21,6 @@ _LAWS = {
     "exporter": ("exporter",),
 }
 """The modules of `laws` that hold the checks of a kind, besides `laws.common`."""
-
-
-class CheckFailed(AssertionError):  # noqa: N818 - it fails as an assertion does
-    """A component breaks a law; the message is for its author.
-
-    Attributes:
-        seed: of the input it was broken on, if that was drawn.
-    """
-
-    def __init__(self, message: str, seed: int | None = None) -> None:
-        super().__init__(message)
-        self.seed = seed
-
-
-class CheckSkipped(Exception):  # noqa: N818 - it is no error
-    """A check does not apply, and why."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +37,9 @@ class Check:
     name: str
     summary: str
     kind: str
-    law: "Callable[[Subject], None]"
+    law: Callable[[Subject], None]
 
-    def __call__(self, subject: "Subject") -> None:
+    def __call__(self, subject: Subject) -> None:
         """Hold `subject` to the law.
 
         Raises:
@@ -92,7 +75,7 @@ class Result:
     seconds: float
 
 
-def check(law: "Callable[[Subject], None]") -> Check:
+def check(law: Callable[[Subject], None]) -> Check:
     """Make a check of a function, named and summarised as the function is."""
     summary = (inspect.getdoc(law) or "").partition("\n")[0]
     return Check(law.__name__, summary, kind="", law=law)

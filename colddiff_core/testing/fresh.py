@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from colddiff_core.testing.check import CheckFailed
+from colddiff_core.testing.verdict import CheckFailed
 
 
 def run_python(program: str, *arguments: str) -> str:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.degradation import Context, Degradation, ImageShape
-from colddiff_core.testing.check import Check, CheckFailed, blaming, check
+from colddiff_core.contracts.degradation import Context, Degradation, ImageShape
+from colddiff_core.testing.check import Check, blaming, check
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 
 BATCHES = (5, 3, 1, 4)
 """Batch sizes of the scenes; their seeds are 0, 1, 2 and 3."""

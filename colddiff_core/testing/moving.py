@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.testing.check import CheckFailed, one_line
+from colddiff_core.testing.check import one_line
+from colddiff_core.testing.verdict import CheckFailed
 
 ADVICE = (
     "Keep tables by self.register_buffer(name, table, persistent=False), and make new tensors "

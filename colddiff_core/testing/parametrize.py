@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colddiff_core.registry import Registered
-from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped
+from colddiff_core.registry.components import Registered
+from colddiff_core.testing.check import Check
 from colddiff_core.testing.run import chosen
 from colddiff_core.testing.subject import Subject, Target, case_label, resolve
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
-from colddiff_core.errors import UsageError
-from colddiff_core.testing.check import Check, CheckFailed, CheckSkipped, Outcome, Result, checks
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.testing.check import Check, Outcome, Result, checks
 from colddiff_core.testing.subject import Subject, Target, resolve
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 
 def check_component(

@@ -5,8 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
-from colddiff_core.restorer import Restorer
+from colddiff_core.contracts.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    TensorSpec,
+)
+from colddiff_core.contracts.restorer import Restorer
 
 
 class TinyRestorer(Restorer):

@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colddiff_core.component import Buildable
-from colddiff_core.errors import PluginError, UnknownComponentError, UsageError
-from colddiff_core.hookspecs import KINDS, Component
-from colddiff_core.registry import Registered, base_class, registry
-from colddiff_core.testing.check import CheckSkipped
+from colddiff_core.contracts.component import Buildable
+from colddiff_core.contracts.errors import PluginError, UnknownComponentError, UsageError
+from colddiff_core.registry.components import Registered, base_class, registry
+from colddiff_core.registry.hookspecs import KINDS, Component
+from colddiff_core.testing.verdict import CheckSkipped
 
 ImageShape = tuple[int, int, int]
 
@@ -130,7 +130,7 @@ class Subject:
         Raises:
             CheckSkipped: a parameter has no default and was not given.
         """
-        from colddiff_core.schema import Parameters
+        from colddiff_core.registry.schema import Parameters
 
         parameters = Parameters.of(self.cls)
         for name in parameters.from_recipe:

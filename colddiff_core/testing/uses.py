@@ -9,22 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.degradation import Degradation, ImageShape
-from colddiff_core.exporter import Exporter
-from colddiff_core.prior import Prior
+from colddiff_core.contracts.degradation import Degradation, ImageShape
+from colddiff_core.contracts.exporter import Exporter
+from colddiff_core.contracts.prior import Prior
+from colddiff_core.contracts.restorer import Restorer
+from colddiff_core.contracts.sampler import Sampler
+from colddiff_core.contracts.timesteps import evenly
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import build
-from colddiff_core.restorer import Restorer
-from colddiff_core.sampler import Sampler
-from colddiff_core.testing.check import CheckFailed, one_line
+from colddiff_core.registry.components import build
+from colddiff_core.testing.check import one_line
 from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import global_seed
-from colddiff_core.timesteps import evenly
 from colddiff_core.training.engine import reconstruction_loss
 from colddiff_core.training.minibatch import Minibatch
-from colddiff_core.value_range import from_uint8
 
 STEPS = 10
 """Of a short training."""

@@ -7,12 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from colddiff_core.training.metrics import TrainingStep
     from colddiff_core.training.trainer import train
 
-_HOME = {"TrainingStep": "metrics", "train": "trainer"}
+_HOME = {"train": "trainer"}
 
-__all__ = ["TrainingStep", "train"]
+__all__ = ["train"]
 
 
 def __getattr__(name: str) -> Any:

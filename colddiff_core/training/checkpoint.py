@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colddiff_core.errors import CheckpointError
-from colddiff_core.files import write_atomically
+from colddiff_core.contracts.errors import CheckpointError
+from colddiff_core.disk import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from colddiff_core.errors import ColdDiffError
+from colddiff_core.contracts.errors import ColdDiffError
 
 T = TypeVar("T")
 _FAREWELL = 0.2  # seconds

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from colddiff_core.model_folder import resolved_recipe
-from colddiff_core.recipe import Recipe
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.models.folder import resolved_recipe
 from colddiff_core.training.distributed import World, joined
 from colddiff_core.training.minibatch import Feed
 from colddiff_core.training.setup import fit_prior, prepare

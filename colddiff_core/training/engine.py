@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from torch.nn.parallel import DistributedDataParallel
 
-from colddiff_core.degradation import Degradation
+from colddiff_core.contracts.degradation import Degradation
+from colddiff_core.contracts.recipe import TrainTable
+from colddiff_core.pictures.value_range import from_uint8, to_uint8_levels
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import TrainTable
 from colddiff_core.training.distributed import World
 from colddiff_core.training.ema import Ema
 from colddiff_core.training.minibatch import Minibatch
 from colddiff_core.training.randomness import derived_seed
-from colddiff_core.value_range import from_uint8, to_uint8_levels
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

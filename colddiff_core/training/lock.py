@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 
 LOCK = ".lock"
 _ATTEMPTS = 5  # somebody who only looks holds the lock for a moment

@@ -3,35 +3,15 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from colddiff_core.errors import UsageError
-from colddiff_core.files import write_atomically
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.steps import TrainingStep
+from colddiff_core.disk import write_atomically
 
 METRICS = "metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class TrainingStep:
-    """What a line of `metrics.jsonl` says.
-
-    Attributes:
-        step: steps done, from 1.
-        steps: steps in all.
-        loss: mean absolute error on [-1, 1], averaged since the line before.
-        lr: learning rate of the step.
-        images_seen: training images used so far.
-        images_per_second: since the line before.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    lr: float
-    images_seen: int
-    images_per_second: float
 
 
 class MetricsFile:

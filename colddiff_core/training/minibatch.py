@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.degradation import NO_CONTEXT, Context
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import batch_indices, generator
-from colddiff_core.value_range import from_uint8
 
 
 @dataclass(frozen=True)

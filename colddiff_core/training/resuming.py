@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import CheckpointError
-from colddiff_core.model_folder import component_configs, resolved_recipe
-from colddiff_core.nested import flat
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import CheckpointError
+from colddiff_core.contracts.recipe import ComponentTable
+from colddiff_core.models.folder import component_configs, resolved_recipe
+from colddiff_core.models.nested import flat
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import ComponentTable
 from colddiff_core.training.checkpoint import Checkpoint
 
 _FREE = {

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from colddiff_core.errors import CheckpointError, RecipeError, UsageError
-from colddiff_core.recipe import read_toml
+from colddiff_core.contracts.errors import CheckpointError, RecipeError, UsageError
+from colddiff_core.disk import read_toml
 from colddiff_core.training.checkpoint import Checkpoints, read_facts
 from colddiff_core.training.lock import is_locked
 from colddiff_core.training.metrics import METRICS, read_lines

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.images import from_batch, tile, write_image
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import from_uint8
 
 SAMPLES = "samples"
 _COLUMNS = 8

@@ -2,14 +2,14 @@
 
 import torch
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import RecipeError
-from colddiff_core.model_folder import build_process
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import RecipeError
+from colddiff_core.contracts.recipe import Recipe, TrainTable
+from colddiff_core.models.recipe import build_table
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import Recipe, TrainTable, build_table
 from colddiff_core.training.distributed import World
 from colddiff_core.training.engine import Engine
-from colddiff_core.value_range import from_uint8
 
 _FIT_BATCH = 500  # images a prior sees at a time
 
@@ -34,7 +34,7 @@ def prepare(recipe: Recipe, world: World) -> tuple[Engine, ImageDataset]:
     if recipe.image_shape not in (None, shape):
         raise RecipeError(f"image_shape: the recipe says {recipe.image_shape}, the data {shape}")
     torch.manual_seed(settings.seed)  # torch initialises networks from its global state
-    engine = Engine(build_process(recipe, shape), settings, world)
+    engine = Engine(ColdDiffusion.from_recipe(recipe, shape), settings, world)
     engine.averaged.recipe = recipe.model_copy(update={"train": settings})
     return engine, dataset
 

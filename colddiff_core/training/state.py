@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.errors import CheckpointError
+from colddiff_core.contracts.errors import CheckpointError
 from colddiff_core.training.checkpoint import Checkpoint
 from colddiff_core.training.engine import Engine
 

@@ -15,20 +15,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset
-from colddiff_core.errors import ColdDiffError, Interrupted, UsageError
-from colddiff_core.events import emit
-from colddiff_core.files import remove_parts
-from colddiff_core.model_facts import RECIPE
-from colddiff_core.model_folder import save_model
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import ColdDiffError, Interrupted, UsageError
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.steps import TrainingStep
+from colddiff_core.disk import remove_parts
+from colddiff_core.models.facts import RECIPE
+from colddiff_core.models.folder import save_model
+from colddiff_core.models.recipe import build_table
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import Recipe, build_table
+from colddiff_core.registry.events import emit
 from colddiff_core.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
 from colddiff_core.training.distributed import World, joined
 from colddiff_core.training.engine import learning_rate
 from colddiff_core.training.interrupts import Interrupts
 from colddiff_core.training.lock import locked
-from colddiff_core.training.metrics import MetricsFile, TrainingStep
+from colddiff_core.training.metrics import MetricsFile
 from colddiff_core.training.minibatch import Feed
 from colddiff_core.training.resuming import check_same_run, facts_of
 from colddiff_core.training.samples import SAMPLES, write_samples

@@ -1,6 +1,6 @@
 """Exporters: a trained process in a file that runs without this project."""
 
-from colddiff_core.hookspecs import Component, hookimpl
+from colddiff_core.registry.hookspecs import Component, hookimpl
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colddiff_core.errors import ModelFileError
+from colddiff_core.contracts.errors import ModelFileError
 from colddiff_exporters import metadata
 from colddiff_exporters.files import read_bytes
 from colddiff_exporters.gate.digest import is_sealed

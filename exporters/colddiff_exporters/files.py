@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from colddiff_core.errors import ModelFileError
+from colddiff_core.contracts.errors import ModelFileError
 
 MAX_BYTES = 2**31 - 1
 """Largest file: what protobuf can hold."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from colddiff_core.health import Finding
+from colddiff_core.contracts.finding import Finding
 
 _PACKAGES = (
     "onnxruntime",
@@ -70,7 +70,7 @@ def package_findings(installed: dict[str, str]) -> Iterator[Finding]:
 
 def provider_findings() -> Iterator[Finding]:
     """Start each provider on a small graph, because being listed says little."""
-    from colddiff_core.errors import ColdDiffError
+    from colddiff_core.contracts.errors import ColdDiffError
     from colddiff_exporters.session import open_session
 
     for device, name in _PROVIDERS.items():

@@ -28,14 +28,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.errors import ModelFileError, UsageError
-from colddiff_core.locality import Locality
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import ModelFileError, UsageError
+from colddiff_core.contracts.locality import Locality
 
 if TYPE_CHECKING:
-    from colddiff_core.prior import Prior
-    from colddiff_core.process import ColdDiffusion
-    from colddiff_core.recipe import Recipe
+    from colddiff_core.contracts.prior import Prior
+    from colddiff_core.contracts.process import Process
+    from colddiff_core.contracts.recipe import Recipe
 
 FORMAT = "1"
 GRAPHS = ("sampler", "step", "restorer")
@@ -85,9 +85,9 @@ class Metadata:
         Raises:
             RecipeError: it does not fit this version's schema.
         """
-        from colddiff_core.recipe import Recipe
+        from colddiff_core.models.recipe import parse_recipe
 
-        return Recipe.from_table(self.recipe_table, where="recipe in the file")
+        return parse_recipe(self.recipe_table, where="recipe in the file")
 
     @property
     def prior(self) -> "Prior":
@@ -108,7 +108,7 @@ class Metadata:
                 "pip install torch, or draw x_T yourself and restore it"
             ) from None
 
-        from colddiff_core.recipe import build_table
+        from colddiff_core.models.recipe import build_table
 
         prior: Prior = build_table("prior", table, image_shape=self.image_shape)
         try:
@@ -120,7 +120,7 @@ class Metadata:
 
 
 def describe(
-    process: "ColdDiffusion",
+    process: "Process",
     *,
     graph: str = "sampler",
     static_steps: int | None = None,
@@ -137,7 +137,7 @@ def describe(
     Raises:
         UsageError: a part was not made by `build`.
     """
-    from colddiff_core.model_folder import component_configs, resolved_recipe
+    from colddiff_core.models.folder import component_configs, resolved_recipe
 
     recipe = resolved_recipe(process).model_copy(update={"data": None})
     configs = component_configs(process).values()

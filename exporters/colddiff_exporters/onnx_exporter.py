@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from colddiff_core.errors import ExportError, ParameterError
-from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
-from colddiff_core.health import Finding
+from colddiff_core.contracts.errors import ExportError, ParameterError
+from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.finding import Finding
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.contracts.process import Process
     from colddiff_exporters.graph.loop import LoopForm
 
 OPSETS = range(18, 22)
@@ -78,7 +78,7 @@ class OnnxExporter(Exporter):
         self.verify = verify
 
     def export(
-        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+        self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a file; see `Exporter.export`.
 
@@ -92,10 +92,10 @@ class OnnxExporter(Exporter):
         return self.write(process, path, form, images)
 
     def write(
-        self, process: "ColdDiffusion", path: Path, form: "LoopForm", images: "Tensor | None"
+        self, process: "Process", path: Path, form: "LoopForm", images: "Tensor | None"
     ) -> ExportReport:
         """Write and check a file with a loop of some form; for the formats around it."""
-        from colddiff_core.files import atomic_path
+        from colddiff_core.disk import atomic_path
         from colddiff_exporters.gate.digest import sealed
         from colddiff_exporters.write import check_readable, onnx_file, verified
 

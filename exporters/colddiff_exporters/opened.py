@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.errors import UsageError
-from colddiff_core.locality import Locality
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.locality import Locality
 from colddiff_exporters.metadata import Metadata
 
 if TYPE_CHECKING:
-    from colddiff_core.prior import Prior
-    from colddiff_core.recipe import Recipe
+    from colddiff_core.contracts.prior import Prior
+    from colddiff_core.contracts.recipe import Recipe
 
 
 class OpenedFile:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import UsageError
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.signature import CONTEXT_TYPES
 from colddiff_exporters.opened import OpenedFile

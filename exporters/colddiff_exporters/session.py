@@ -13,7 +13,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from colddiff_core.errors import ModelFileError, TimeLimitError, UsageError
+from colddiff_core.contracts.errors import ModelFileError, TimeLimitError, UsageError
 
 _CPU = "CPUExecutionProvider"
 _PROVIDERS: Mapping[str, tuple[str, ...]] = {

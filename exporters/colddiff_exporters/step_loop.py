@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from colddiff_core.errors import TimeLimitError
+from colddiff_core.contracts.errors import TimeLimitError
 from colddiff_exporters.session import Session, time_limit
 
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from colddiff_core.errors import ModelFileError, ParameterError
-from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.errors import ModelFileError, ParameterError
+from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.contracts.process import Process
     from colddiff_exporters.gate.model import Value
 
 CONFIG, MODEL = "config.pbtxt", "1/model.onnx"
@@ -78,12 +78,12 @@ class TritonExporter(Exporter):
         self._device = device
 
     def export(
-        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+        self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a folder; see `Exporter.export`."""
         from dataclasses import replace
 
-        from colddiff_core.files import atomic_folder, write_atomically
+        from colddiff_core.disk import atomic_folder, write_atomically
         from colddiff_exporters.checked_file import read_file
         from colddiff_exporters.graph.loop import LoopForm
 

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.degradation import Context, Degradation
-from colddiff_core.errors import ExportError
-from colddiff_core.process import ColdDiffusion
-from colddiff_core.sampler import Sampler
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.degradation import Context, Degradation
+from colddiff_core.contracts.errors import ExportError
+from colddiff_core.contracts.process import Process
+from colddiff_core.contracts.sampler import Sampler
 
 if TYPE_CHECKING:
     from colddiff_exporters.runtime import OnnxSampler
@@ -69,7 +69,7 @@ class Agreement:
 
 def compare_with_torch(
     runner: Runner,
-    process: ColdDiffusion,
+    process: Process,
     images: Tensor | None,
     tolerance: float,
     cases: Sequence[Case],
@@ -125,7 +125,7 @@ def compare_with_torch(
 
 def compare_states(
     sampler: "OnnxSampler",
-    process: ColdDiffusion,
+    process: Process,
     images: Tensor | None,
     tolerance: float,
     case: Case,
@@ -159,7 +159,7 @@ def compare_states(
 
 
 @torch.no_grad()
-def one_step(process: ColdDiffusion, x: Tensor, t: Tensor, s: Tensor, context: Context) -> Tensor:
+def one_step(process: Process, x: Tensor, t: Tensor, s: Tensor, context: Context) -> Tensor:
     """One step of the process from any state."""
     x0_hat = process.restorer(x, t)
     return process.sampler.step(x, x0_hat, t, s, process.degradation, context)
@@ -209,9 +209,7 @@ def _distance(found: NDArray[np.float32], expected: Tensor) -> float:
     return float(np.abs(found - expected.numpy()).max())
 
 
-def _take(
-    images: Tensor | None, batch: int, process: ColdDiffusion, draws: torch.Generator
-) -> Tensor:
+def _take(images: Tensor | None, batch: int, process: Process, draws: torch.Generator) -> Tensor:
     if images is None:
         return torch.rand(batch, *process.degradation.image_shape, generator=draws) * 2 - 1
     return images[torch.arange(batch) % len(images)]

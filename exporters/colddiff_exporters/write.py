@@ -12,8 +12,9 @@ from onnx import GraphProto
 from onnx.helper import set_model_props
 from torch import Tensor
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.errors import ExportError, ModelFileError, ParameterError
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import ExportError, ModelFileError, ParameterError
+from colddiff_core.contracts.process import Process
 from colddiff_core.process import ColdDiffusion
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.files import MAX_BYTES
@@ -39,7 +40,7 @@ _CALIBRATION_IMAGES, _CALIBRATION_BATCH, _CALIBRATION_STEPS = 64, 16, 10
 
 
 def onnx_file(
-    process: ColdDiffusion,
+    process: Process,
     opset: int,
     kind: str,
     form: LoopForm,
@@ -93,7 +94,7 @@ def onnx_file(
     return model.SerializeToString(), count_nodes(model.graph)
 
 
-def calibration(process: ColdDiffusion, images: Tensor) -> Iterator[dict[str, NDArray[Any]]]:
+def calibration(process: Process, images: Tensor) -> Iterator[dict[str, NDArray[Any]]]:
     """What the restorer is given while it samples: `x` and `t` at some levels of each image."""
     draws = torch.Generator().manual_seed(0)
     levels = schedules.evenly(process.num_steps, min(_CALIBRATION_STEPS, process.num_steps))
@@ -104,9 +105,7 @@ def calibration(process: ColdDiffusion, images: Tensor) -> Iterator[dict[str, ND
             yield {"x": step.x_t.numpy(), "t": np.full(len(x0), step.t, dtype=np.int64)}
 
 
-def verified(
-    path: Path, process: ColdDiffusion, images: Tensor | None, tolerance: float
-) -> Agreement:
+def verified(path: Path, process: Process, images: Tensor | None, tolerance: float) -> Agreement:
     """Open a file as its users will and compare it with torch.
 
     Raises:

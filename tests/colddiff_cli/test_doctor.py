@@ -8,7 +8,7 @@ import pytest
 
 from colddiff_cli import doctor
 from colddiff_cli.main import main
-from colddiff_core.health import Finding
+from colddiff_core.contracts.finding import Finding
 
 
 def run(*options: str, monkeypatch: pytest.MonkeyPatch) -> int:

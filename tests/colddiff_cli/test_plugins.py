@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from conftest import Done
 
-from colddiff_core import discovery
-from colddiff_core.hookspecs import KINDS
-from colddiff_core.registry import registry
+from colddiff_core.registry import discovery
+from colddiff_core.registry.components import registry
+from colddiff_core.registry.hookspecs import KINDS
 
 Cli = Callable[..., Done]
 

@@ -14,8 +14,9 @@ from conftest import Done
 from tiny_runs import tiny_recipe
 
 from colddiff_cli.plot import terminal_plot, write_plot
-from colddiff_core.images import read_image
-from colddiff_core.recipe import Recipe
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.models.recipe import parse_recipe
+from colddiff_core.pictures.images import read_image
 from colddiff_core.training.engine import Engine
 from colddiff_core.training.lock import locked
 from colddiff_core.training.trainer import train
@@ -162,7 +163,7 @@ def test_a_dry_run_prints_a_recipe_with_its_price_and_writes_nothing(
     assert table["train"]["steps"] == 6
     figures = [line for line in done.out.splitlines() if line.startswith("# ")]
     assert len(figures) == 4
-    network = train(Recipe.from_table(table, where="printed"), tmp_path / "run").restorer
+    network = train(parse_recipe(table, where="printed"), tmp_path / "run").restorer
     assert f"{sum(p.numel() for p in network.parameters()):,}" in figures[0]
     assert "GiB" in figures[1]
     assert "on cpu" in figures[2]

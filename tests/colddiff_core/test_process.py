@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core import ColdDiffusion, Prior, Sampler, Step, UsageError, build
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
 
 
 class Fade(Degradation):

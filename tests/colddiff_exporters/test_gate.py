@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from colddiff_core import ColdDiffusion
-from colddiff_core.errors import ModelFileError
+from colddiff_core.contracts.errors import ModelFileError
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.digest import BLANK, KEY, sealed
 from colddiff_exporters.gate.wire import Reader, WireError
@@ -240,7 +240,7 @@ def test_too_many_fields_end_the_reading() -> None:
 
 FUZZ = """
 import json, sys, pathlib
-from colddiff_core.errors import ColdDiffError
+from colddiff_core.contracts.errors import ColdDiffError
 from colddiff_exporters.runtime import OnnxSampler
 import numpy as np
 opened = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_exporters import health, session
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ExportError, ParameterError, TimeLimitError, UsageError
+from colddiff_core.contracts.errors import ExportError, ParameterError, TimeLimitError, UsageError
 from colddiff_exporters.runtime import OnnxSampler
 from colddiff_exporters.session import time_limit
 

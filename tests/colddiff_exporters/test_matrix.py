@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ExportError
-from colddiff_core.registry import registry
-from colddiff_core.timesteps import evenly, full
+from colddiff_core.contracts.errors import ExportError
+from colddiff_core.contracts.timesteps import evenly, full
+from colddiff_core.registry.components import registry
 
 PARAMS: dict[str, dict[str, object]] = {
     "animorph": {"num_steps": 5},

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
-from colddiff_core.errors import ExportError, ModelFileError, ParameterError, UsageError
-from colddiff_core.exporter import ExportReport
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.contracts.errors import ExportError, ModelFileError, ParameterError, UsageError
+from colddiff_core.contracts.exporter import ExportReport
 from colddiff_exporters.runtime import OnnxSampler
 
 
@@ -183,8 +183,9 @@ def test_context_tensors_become_inputs(tmp_path: Path, monkeypatch: pytest.Monke
 def third_party_process(cls: type[Degradation], monkeypatch: pytest.MonkeyPatch) -> ColdDiffusion:
     from conftest import make_process
 
-    from colddiff_core import Component, registry
-    from colddiff_core.discovery import Plugin, plugins
+    from colddiff_core import Component
+    from colddiff_core.registry import components as registry
+    from colddiff_core.registry.discovery import Plugin, plugins
 
     monkeypatch.setitem(sys.modules, "third_party", sys.modules[__name__])
     component = Component("third", f"third_party:{cls.__name__}", "")

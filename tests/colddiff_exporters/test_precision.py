@@ -10,7 +10,7 @@ from conftest import make_process
 from onnx import TensorProto
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ExportError, ParameterError
+from colddiff_core.contracts.errors import ExportError, ParameterError
 from colddiff_exporters import onnx_exporter
 from colddiff_exporters.runtime import OnnxSampler
 

@@ -14,7 +14,7 @@ import torch
 from tiny import tiny_process
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ColdDiffError, ModelFileError, UsageError
+from colddiff_core.contracts.errors import ColdDiffError, ModelFileError, UsageError
 from colddiff_exporters.torch_export.archive import read_archive
 from colddiff_exporters.torch_export.runtime import TorchSampler
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ModelFileError, ParameterError, UsageError
+from colddiff_core.contracts.errors import ModelFileError, ParameterError, UsageError
 from colddiff_exporters.runtime import OnnxSampler
 
 

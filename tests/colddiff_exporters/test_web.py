@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import ExportError, ParameterError
-from colddiff_core.images import from_batch, read_image, to_batch
+from colddiff_core.contracts.errors import ExportError, ParameterError
+from colddiff_core.pictures.images import from_batch, read_image, to_batch
 from colddiff_exporters.runtime import OnnxSampler
 from colddiff_exporters.web import runtime
 
@@ -149,7 +149,7 @@ def test_the_page_counts_and_converts_as_python_does(page: Path, tmp_path: Path)
         [shutil.which("node") or "node", str(script)], capture_output=True, text=True, check=True
     )
     told = json.loads(done.stdout)
-    from colddiff_core.timesteps import evenly
+    from colddiff_core.contracts.timesteps import evenly
 
     assert told["levels"] == [list(evenly(*pair)) for pair in ((20, 7), (3, 3), (300, 1))]
     grey = np.asarray(Image.fromarray(pixels[:, :, :3]).convert("L"))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_plugins.samplers.ddim import Ddim
 
 SHAPE = (3, 8, 8)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from colddiff_core.registry import Registered, registry
+from colddiff_core.registry.components import Registered, registry
 from colddiff_core.testing import parametrize_with_checks
 from colddiff_plugins.datasets import cifar10, mnist
 

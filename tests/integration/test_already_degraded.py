@@ -14,7 +14,7 @@ from tiny import tiny_process
 from colddiff_cli.models import open_model
 from colddiff_cli.simulation import Simulation
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.images import from_batch, read_image, to_batch, write_image
+from colddiff_core.pictures.images import from_batch, read_image, to_batch, write_image
 
 Cli = Callable[..., Done]
 

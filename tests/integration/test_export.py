@@ -14,10 +14,10 @@ from PIL import Image
 from colddiff_cli.already_degraded import AlreadyDegraded
 from colddiff_cli.main import main
 from colddiff_cli.restoring import Restoring
-from colddiff_core.errors import UsageError
-from colddiff_core.exporter import ExportedModel
-from colddiff_core.images import read_image
-from colddiff_core.locality import Locality
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.exporter import ExportedModel
+from colddiff_core.contracts.locality import Locality
+from colddiff_core.pictures.images import read_image
 
 
 @pytest.fixture(scope="module")

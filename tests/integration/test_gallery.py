@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 from colddiff_cli.main import main
-from colddiff_core.images import read_image
-from colddiff_core.registry import registry
+from colddiff_core.pictures.images import read_image
+from colddiff_core.registry.components import registry
 
 PAGE = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
 OPERATORS = [item.name for item in registry().components("degradation") if item.builtin]

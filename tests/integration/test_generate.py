@@ -10,7 +10,7 @@ import torch
 
 from colddiff_cli.main import main
 from colddiff_cli.models import open_model
-from colddiff_core.images import read_image
+from colddiff_core.pictures.images import read_image
 
 PRIORS = {
     "gaussian-blur": "channel-mean-gmm",

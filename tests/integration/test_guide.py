@@ -12,8 +12,8 @@ from conftest import ROOT
 from distributions import environment
 from PIL import Image
 
-from colddiff_core.hookspecs import HOOKS, KINDS
-from colddiff_core.switches import DISABLED, ONLY, STRICT, TRACE
+from colddiff_core.registry.hookspecs import HOOKS, KINDS
+from colddiff_core.registry.switches import DISABLED, ONLY, STRICT, TRACE
 
 GUIDE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
 ROAD, LOOK, _ = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)

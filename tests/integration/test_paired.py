@@ -14,8 +14,8 @@ from torch import Tensor
 
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.evaluation import rmse
-from colddiff_core.images import Pixels, from_batch, read_image, to_batch
-from colddiff_core.value_range import from_uint8
+from colddiff_core.pictures.images import Pixels, from_batch, read_image, to_batch
+from colddiff_core.pictures.value_range import from_uint8
 
 SIDE, STEPS = 16, 4
 TINY = {

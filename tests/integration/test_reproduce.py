@@ -13,8 +13,9 @@ from conftest import Done
 
 from colddiff_cli.reproduce import plan
 from colddiff_core import ColdDiffusion
+from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.evaluation.comparison import ROWS
-from colddiff_core.training.metrics import MetricsFile, TrainingStep
+from colddiff_core.training.metrics import MetricsFile
 
 SETTINGS = ("restorer.channels=8", "restorer.multipliers=[1]", "degradation.num_steps=4")
 TINY = tuple(word for setting in SETTINGS for word in ("--set", setting))

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colddiff_cli.options import Json, Settings
-from colddiff_core.errors import ColdDiffError, PluginError, UnknownComponentError, UsageError
-from colddiff_core.hookspecs import KINDS
+from colddiff_core.contracts.errors import (
+    ColdDiffError,
+    PluginError,
+    UnknownComponentError,
+    UsageError,
+)
+from colddiff_core.registry.hookspecs import KINDS
 
 if TYPE_CHECKING:
-    from colddiff_core.registry import Registered
+    from colddiff_core.registry.components import Registered
     from colddiff_core.testing import Result
 
 _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
@@ -49,8 +54,8 @@ def check(
     """
     if (target is None) != everything:
         raise UsageError("plugins check: name a component, a distribution or a folder, or --all")
-    from colddiff_core.deprecations import ColdDiffDeprecationWarning
-    from colddiff_core.recipe import parse_assignment
+    from colddiff_core.models.recipe import parse_assignment
+    from colddiff_core.registry.deprecations import ColdDiffDeprecationWarning
     from colddiff_core.testing import check_component
 
     warnings.simplefilter("always", ColdDiffDeprecationWarning)  # it is authors who ask
@@ -97,9 +102,9 @@ def _components(target: str | None, kind: str | None) -> "list[Registered]":
     """
     if kind not in (None, *KINDS):
         raise UsageError(f"--kind {kind}: expected {', '.join(KINDS)}")
-    from colddiff_core.registry import registry
-    from colddiff_core.source_tree import use_source_tree
-    from colddiff_core.switches import normalized
+    from colddiff_core.registry.components import registry
+    from colddiff_core.registry.source_tree import use_source_tree
+    from colddiff_core.registry.switches import normalized
 
     if target is None:
         return registry().components(kind)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from colddiff_core.inventory import Entry
-    from colddiff_core.registry import Registered
+    from colddiff_core.registry.components import Registered
+    from colddiff_core.registry.inventory import Entry
 
 _SHAPES = ((3, 32, 32), (1, 32, 32))  # of the images that a degradation is built for, to ask it
 
@@ -37,7 +37,7 @@ def info(
 
     Example: `colddiff plugins info gaussian-blur`
     """
-    from colddiff_core.errors import ColdDiffError
+    from colddiff_core.contracts.errors import ColdDiffError
 
     found = [_describe(entry) for entry in _matches(name, kind)]
     if schema:
@@ -53,9 +53,9 @@ def info(
 
 
 def _matches(name: str, kind: str | None) -> "list[Entry]":
-    from colddiff_core.errors import UnknownComponentError
-    from colddiff_core.inventory import inventory
-    from colddiff_core.switches import normalized
+    from colddiff_core.contracts.errors import UnknownComponentError
+    from colddiff_core.registry.inventory import inventory
+    from colddiff_core.registry.switches import normalized
 
     everything = [entry for entry in inventory() if kind in (None, entry.kind)]
     components = [entry for entry in everything if name in entry.spellings]
@@ -82,9 +82,9 @@ def _describe(entry: "Entry") -> dict[str, Any]:
     }
     if entry.kind is None or entry.error is not None:
         return about
-    from colddiff_core.errors import ColdDiffError
-    from colddiff_core.registry import registry
-    from colddiff_core.schema import Parameters
+    from colddiff_core.contracts.errors import ColdDiffError
+    from colddiff_core.registry.components import registry
+    from colddiff_core.registry.schema import Parameters
 
     item = registry().find(entry.kind, f"{entry.name}@{entry.distribution}")
     about["target"] = item.component.target
@@ -103,8 +103,8 @@ def _describe(entry: "Entry") -> dict[str, Any]:
 
 def _context(item: "Registered") -> dict[str, dict[str, Any]] | None:
     """Names, types and shapes of the context tensors; None if the defaults do not build."""
-    from colddiff_core.errors import ParameterError
-    from colddiff_core.registry import registry
+    from colddiff_core.contracts.errors import ParameterError
+    from colddiff_core.registry.components import registry
 
     for shape in _SHAPES:
         try:

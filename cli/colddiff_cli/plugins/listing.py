@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colddiff_cli.options import Json
-from colddiff_core.errors import UsageError
-from colddiff_core.hookspecs import KINDS
-from colddiff_core.inventory import STATUSES, inventory
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.registry.hookspecs import KINDS
+from colddiff_core.registry.inventory import STATUSES, inventory
 
 if TYPE_CHECKING:
-    from colddiff_core.inventory import Entry
+    from colddiff_core.registry.inventory import Entry
 
 _HEADINGS = ("Name", "Kind", "Status", "Distribution", "Version", "Summary")
 

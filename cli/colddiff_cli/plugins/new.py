@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from colddiff_core.errors import UsageError
-from colddiff_core.hookspecs import KINDS
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.registry.hookspecs import KINDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
@@ -96,7 +96,7 @@ def new(
 
 
 def _check(name: str, kind: str) -> None:
-    from colddiff_core.registry import registry
+    from colddiff_core.registry.components import registry
 
     if kind not in KINDS:
         raise UsageError(f"--kind {kind}: expected {', '.join(KINDS)}")

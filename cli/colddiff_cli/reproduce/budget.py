@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 
 TRAINING_SHARE = 0.65
 """Of a budget in minutes; the rest is for evaluating, and for a machine that slows down."""

@@ -108,7 +108,7 @@ def reproduce(
     from colddiff_cli.options import torch_device
     from colddiff_cli.reproduce.budget import Budget
     from colddiff_cli.reproduce.paper import table as paper_table
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     paper = paper_table(table)
     names = list(dict.fromkeys(dataset or ["mnist"]))
@@ -130,8 +130,8 @@ def reproduce(
 
     from colddiff_cli.reproduce.page import page
     from colddiff_cli.reproduce.plan import Request
-    from colddiff_core.files import write_atomically
-    from colddiff_core.images import write_image
+    from colddiff_core.disk import write_atomically
+    from colddiff_core.pictures.images import write_image
 
     networks = {name: _network(name, features, feature_weights) for name in names}
     more = tuple(settings or [])
@@ -168,7 +168,7 @@ def _check(
 ) -> None:
     from colddiff_cli.reproduce.paper import RestorationSet
     from colddiff_cli.reproduce.plan import check
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     if isinstance(entry, RestorationSet):
         check(entry.recipe, request, "test", network)
@@ -190,7 +190,7 @@ def _outcome(
     from colddiff_cli.reproduce.generation import generation
     from colddiff_cli.reproduce.paper import RestorationSet
     from colddiff_cli.reproduce.restoration import restoration
-    from colddiff_core.errors import Interrupted
+    from colddiff_core.contracts.errors import Interrupted
 
     try:
         if isinstance(entry, RestorationSet):
@@ -203,7 +203,7 @@ def _outcome(
 
 
 def _network(name: str, features: str | None, weights: Path | None) -> "FeatureNetwork | None":
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
     from colddiff_core.evaluation.features import feature_network
 
     if features is not None:
@@ -220,7 +220,7 @@ def _network(name: str, features: str | None, weights: Path | None) -> "FeatureN
 
 
 def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
-    from colddiff_core.errors import UsageError
+    from colddiff_core.contracts.errors import UsageError
 
     folders = {}
     for value in data:

@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from colddiff_cli.labels import ROWS
 from colddiff_cli.reproduce.curves import Points, curves
-from colddiff_core.images import Pixels, encode_png
-from colddiff_core.nested import flat
+from colddiff_core.models.nested import flat
+from colddiff_core.pictures.images import Pixels, encode_png
 
 _NO_MATTER = {"summary", "source", "data.folder"} | {
     f"train.{name}" for name in ("log_every", "sample_every", "checkpoint_every")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 
 Figures = Mapping[str, float]
 """Reported figures by name: fid, ssim, rmse."""

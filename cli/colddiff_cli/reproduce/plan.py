@@ -16,11 +16,12 @@ from colddiff_cli.reproduce.budget import (
     small,
     steps_in,
 )
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.recipe import ComponentTable, Recipe
+from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.files import write_atomically
-from colddiff_core.recipe import ComponentTable, Recipe, build_table, load_recipe
+from colddiff_core.models.recipe import build_table, load_recipe, parse_recipe
 
 _FILE = "plan.json"
 _MAX_BYTES = 1_000_000
@@ -196,4 +197,4 @@ def _read(path: Path, asked: Mapping[str, Any]) -> Plan:
             f"{path.parent}: holds results of another request: {'; '.join(different)}; name "
             f"another folder with -o"
         )
-    return Plan(Recipe.from_table(found.recipe, where=str(path)), found.images)
+    return Plan(parse_recipe(found.recipe, where=str(path)), found.images)

@@ -9,18 +9,18 @@ from colddiff_cli.reproduce.model import existing, trained, training_facts
 from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import RestorationSet
 from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
-from colddiff_core import timesteps as schedules
-from colddiff_core.dataset import ImageDataset
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.evaluation import compare
 from colddiff_core.evaluation.comparison import ROWS
 from colddiff_core.evaluation.drift import drift
 from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.images import Pixels, from_batch, tile
+from colddiff_core.models.recipe import load_recipe
+from colddiff_core.pictures.images import Pixels, from_batch, tile
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.recipe import load_recipe
 from colddiff_core.training.randomness import generator
-from colddiff_core.value_range import from_uint8
 
 _SHOWN = 10  # pictures
 _FOLLOWED = 50  # images behind the curves of error over t

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.features.network import FeatureNetwork
 
 NAME = "efficientnet-lite0"

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.features.network import FeatureNetwork
 
 NAME = "inception"

@@ -9,7 +9,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.features.network import FeatureNetwork
 
 NAME = "mnist-classifier"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 
 _MODULES: Mapping[str, str] = {
     "inception": "inception",

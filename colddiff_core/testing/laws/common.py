@@ -5,12 +5,13 @@ import json
 from functools import cache
 from typing import Any
 
-from colddiff_core.errors import ParameterError
-from colddiff_core.registry import registry
-from colddiff_core.schema import Parameters
-from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.contracts.errors import ParameterError
+from colddiff_core.registry.components import registry
+from colddiff_core.registry.schema import Parameters
+from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.subject import LARGER, SHAPED, SMALL, Subject
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 GIVEN = {"degradation": 1, "restorer": 1, "prior": 1, "dataset": 1}
 """How many arguments come from elsewhere than a recipe: the image shape, or the split."""
@@ -24,7 +25,7 @@ HEAVY = (
 _IMPORT = """
 import contextlib, importlib, io, json, sys
 from importlib.metadata import EntryPoint
-from colddiff_core.discovery import load_plugin
+from colddiff_core.registry.discovery import load_plugin
 before = set(sys.modules)
 with contextlib.redirect_stdout(io.StringIO()) as printed:
     importlib.import_module(sys.argv[1])

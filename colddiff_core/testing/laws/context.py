@@ -6,11 +6,12 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context, Degradation, TensorSpec
-from colddiff_core.errors import ContextError
-from colddiff_core.testing.check import CheckFailed, check, one_line
+from colddiff_core.contracts.degradation import Context, Degradation, TensorSpec
+from colddiff_core.contracts.errors import ContextError
+from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.inputs import Scene, on_scenes, seeded
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import drawn_from, global_seed
 
 EACH = (

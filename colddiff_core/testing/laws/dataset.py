@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.testing.check import check
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import drawn_from
 
 SPLITS: tuple[Split, ...] = ("train", "test")

@@ -9,16 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colddiff_core.errors import ExportError, ModelFileError, UsageError
-from colddiff_core.exporter import Exporter
+from colddiff_core.contracts.errors import ExportError, ModelFileError, UsageError
+from colddiff_core.contracts.exporter import Exporter
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import build
+from colddiff_core.registry.components import build
 from colddiff_core.testing import uses
-from colddiff_core.testing.check import CheckFailed, CheckSkipped, check, one_line
+from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.stand_ins import TypedFade, Unusable
 from colddiff_core.testing.subject import ImageShape, Subject, Target
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 from colddiff_core.testing.watch import drawn_from
 
 SHAPE: ImageShape = (3, 16, 16)
@@ -27,7 +28,7 @@ _OPEN = """
 import json, sys
 from importlib import import_module
 from pathlib import Path
-from colddiff_core.schema import Parameters
+from colddiff_core.registry.schema import Parameters
 module, name, params, path, arrays = sys.argv[1:]
 cls = getattr(import_module(module), name)
 exporter = cls(**Parameters.of(cls).validate(json.loads(params), where=name))
@@ -191,7 +192,7 @@ def leaves_nothing_on_failure(subject: Subject) -> None:
     if _content(path) != before or left != [path.name]:
         raise CheckFailed(
             f"after a failed export the folder holds {left}, and not what was there before: write "
-            f"to colddiff_core.files.atomic_path(path), which leaves that"
+            f"to colddiff_core.disk.atomic_path(path), which leaves that"
         )
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context, Degradation
-from colddiff_core.errors import ParameterError
-from colddiff_core.prior import Prior
+from colddiff_core.contracts.degradation import Context, Degradation
+from colddiff_core.contracts.errors import ParameterError
+from colddiff_core.contracts.prior import Prior
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import registry
+from colddiff_core.registry.components import registry
 from colddiff_core.testing import uses
-from colddiff_core.testing.check import CheckFailed, CheckSkipped, check
+from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 from colddiff_core.testing.watch import drawn_from, global_seed
 
 EACH = (

@@ -1,6 +1,6 @@
 """Laws of degradations: D in a process, trained, saved, traced and exported."""
 
-from colddiff_core.degradation import Degradation
+from colddiff_core.contracts.degradation import Degradation
 from colddiff_core.testing import uses
 from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import Scene, images, levels, seeded

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colddiff_core.restorer import Restorer
+from colddiff_core.contracts.restorer import Restorer
 from colddiff_core.testing import uses
-from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import distances, images, seeded
 from colddiff_core.testing.moving import expect_no_stray_tensors, expect_to_run_elsewhere
 from colddiff_core.testing.subject import ImageShape, Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import Operations, drawn_from, global_seed
 
 NEAR = 1e-3

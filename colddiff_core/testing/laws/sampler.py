@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation
-from colddiff_core.errors import ParameterError, UsageError
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation
+from colddiff_core.contracts.errors import ParameterError, UsageError
+from colddiff_core.contracts.sampler import Sampler
+from colddiff_core.contracts.timesteps import evenly, full
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry import registry
-from colddiff_core.sampler import Sampler
+from colddiff_core.registry.components import registry
 from colddiff_core.testing import uses
-from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import CLOSE, distances, images, levels, seeded, take
 from colddiff_core.testing.subject import SMALL, Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import drawn_from
-from colddiff_core.timesteps import evenly, full
 
 FEW = 20
 """Levels up to which all are gone through."""

@@ -4,12 +4,13 @@ import copy
 
 import torch
 
-from colddiff_core.degradation import Degradation
-from colddiff_core.errors import ParameterError
-from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.contracts.degradation import Degradation
+from colddiff_core.contracts.errors import ParameterError
+from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import Scene, on_scenes, seeded
 from colddiff_core.testing.moving import expect_no_stray_tensors, expect_to_run_elsewhere
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import Operations
 
 BUFFER = "self.register_buffer(name, table, persistent=False)"

@@ -2,9 +2,10 @@
 
 import torch
 
-from colddiff_core.testing.check import CheckFailed, check
+from colddiff_core.testing.check import check
 from colddiff_core.testing.inputs import Scene, images, on_scenes, seeded, take
 from colddiff_core.testing.subject import Subject
+from colddiff_core.testing.verdict import CheckFailed
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 

@@ -50,8 +50,7 @@ def film(
     import torch
 
     from colddiff_core import ColdDiffusion, UsageError
-    from colddiff_core.events import listening
-    from colddiff_core.images import (
+    from colddiff_core.pictures.images import (
         MAX_SIDE,
         fit,
         from_batch,
@@ -60,6 +59,7 @@ def film(
         to_batch,
         write_animation,
     )
+    from colddiff_core.registry.events import listening
 
     if output.suffix.lower() not in MAX_SIDE:
         raise UsageError(f"-o {output}: expected a name that ends in {' or '.join(MAX_SIDE)}")

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colddiff_core import Context, Degradation, ParameterError, TensorSpec
-from colddiff_core.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
 
 _CELLS = 4  # of the random field, along each side of the image
 _NEAREST = 0.2  # so that all of the image fogs over

@@ -10,7 +10,7 @@ from PIL import Image
 
 from colddiff_cli.main import main
 from colddiff_core import ColdDiffusion, ParameterError, build
-from colddiff_core.recipe import load_recipe
+from colddiff_core.models.recipe import load_recipe
 from colddiff_core.testing import parametrize_with_checks
 
 

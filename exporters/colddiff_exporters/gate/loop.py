@@ -1,6 +1,6 @@
 """The one loop of a file, and how often it can turn."""
 
-from colddiff_core.timesteps import MAX_NUM_STEPS
+from colddiff_core.contracts.timesteps import MAX_NUM_STEPS
 from colddiff_exporters.gate.model import Graph, Node, UnsafeFileError
 
 _LOOPS = {"Loop", "Scan"}

@@ -14,7 +14,7 @@ from `x_t` itself to `x0`.
 import onnx
 from onnx import GraphProto, NodeProto, helper
 
-from colddiff_core.errors import ExportError
+from colddiff_core.contracts.errors import ExportError
 from colddiff_exporters.graph import step as names
 from colddiff_exporters.graph.loop import LoopForm, sampler_graph
 from colddiff_exporters.graph.step import StepGraph, image_info, levels_info

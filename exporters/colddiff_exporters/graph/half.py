@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from colddiff_core.errors import ExportError
+from colddiff_core.contracts.errors import ExportError
 from colddiff_exporters.graph.dependence import depends_on, named_copy
 
 _FLOAT, _HALF = TensorProto.FLOAT, TensorProto.FLOAT16

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto
 
-from colddiff_core.errors import ExportError
+from colddiff_core.contracts.errors import ExportError
 from colddiff_exporters.graph.dependence import depends_on, named_copy
 from colddiff_exporters.quiet import quietly
 

@@ -6,7 +6,7 @@ import onnx
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
 from onnx.compose import add_prefix_graph
 
-from colddiff_core.process import ColdDiffusion
+from colddiff_core.contracts.process import Process
 from colddiff_exporters.graph.trace import OUTPUT
 
 _R, _D = "restorer/", "transition/"  # before every name inside
@@ -43,9 +43,7 @@ X, T, S = "step/x", "step/t", "step/s"
 X_S, X0_HAT = _D + OUTPUT, _R + OUTPUT
 
 
-def join(
-    process: ColdDiffusion, restorer: onnx.ModelProto, transition: onnx.ModelProto
-) -> StepGraph:
+def join(process: Process, restorer: onnx.ModelProto, transition: onnx.ModelProto) -> StepGraph:
     """Join the halves; a context tensor keeps its own name."""
     context = list(process.context_spec)
     first = add_prefix_graph(restorer.graph, _R)

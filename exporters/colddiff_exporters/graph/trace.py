@@ -14,8 +14,8 @@ import onnx.inliner
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.errors import ExportError
-from colddiff_core.process import ColdDiffusion
+from colddiff_core.contracts.errors import ExportError
+from colddiff_core.contracts.process import Process
 from colddiff_exporters.quiet import quietly
 
 OUTPUT = "result"
@@ -24,7 +24,7 @@ _BATCH = 3  # more than one: torch.export takes a size of 1 for a constant
 
 
 class _Restorer(nn.Module):
-    def __init__(self, process: ColdDiffusion) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__()
         self.restorer = process.restorer
 
@@ -33,7 +33,7 @@ class _Restorer(nn.Module):
 
 
 class _Transition(nn.Module):
-    def __init__(self, process: ColdDiffusion) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__()
         self.degradation = process.degradation
         self.sampler = process.sampler
@@ -44,7 +44,7 @@ class _Transition(nn.Module):
         return self.sampler.step(x, x0_hat, t, s, self.degradation, context)
 
 
-def trace_restorer(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
+def trace_restorer(process: Process, opset: int) -> onnx.ModelProto:
     """R with a dynamic batch: `x` and `t` to `result`.
 
     Raises:
@@ -57,7 +57,7 @@ def trace_restorer(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
         raise ExportError(_explain([process.restorer], error)) from error
 
 
-def trace_transition(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
+def trace_transition(process: Process, opset: int) -> onnx.ModelProto:
     """Sampler and D with a dynamic batch: `x`, `x0_hat`, `t`, `s` and context to `result`.
 
     The context tensors follow in the order of the process's `context_spec`, as `context_0` and so
@@ -83,11 +83,11 @@ def trace_transition(process: ColdDiffusion, opset: int) -> onnx.ModelProto:
         raise ExportError(_explain(parts, error)) from error
 
 
-def _images(process: ColdDiffusion) -> Tensor:
+def _images(process: Process) -> Tensor:
     return torch.zeros(_BATCH, *process.degradation.image_shape)
 
 
-def _levels(process: ColdDiffusion) -> Tensor:
+def _levels(process: Process) -> Tensor:
     return torch.full((_BATCH,), process.num_steps, dtype=torch.int64)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colddiff_core.errors import ExportError, ParameterError
-from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.errors import ExportError, ParameterError
+from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.contracts.process import Process
 
 
 class TorchExporter(Exporter):
@@ -37,13 +37,13 @@ class TorchExporter(Exporter):
         self._verify = verify
 
     def export(
-        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+        self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a file; see `Exporter.export`."""
         from dataclasses import replace
 
-        from colddiff_core.errors import ModelFileError
-        from colddiff_core.files import atomic_path
+        from colddiff_core.contracts.errors import ModelFileError
+        from colddiff_core.disk import atomic_path
         from colddiff_exporters.torch_export.program import program_file
         from colddiff_exporters.torch_export.runtime import TorchSampler
         from colddiff_exporters.verify import compare_with_torch, loop_cases

@@ -8,8 +8,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.errors import ExportError
-from colddiff_core.process import ColdDiffusion
+from colddiff_core.contracts.errors import ExportError
+from colddiff_core.contracts.process import Process
 from colddiff_exporters.metadata import describe
 from colddiff_exporters.torch_export.archive import METADATA
 
@@ -17,7 +17,7 @@ _PRIVATE = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "t
 
 
 class _Step(nn.Module):
-    def __init__(self, process: ColdDiffusion) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__()
         self.restorer = process.restorer
         self.degradation = process.degradation
@@ -28,7 +28,7 @@ class _Step(nn.Module):
         return self.sampler.step(x_t, x0_hat, t, s, self.degradation, context)
 
 
-def program_file(process: ColdDiffusion) -> tuple[bytes, int]:
+def program_file(process: Process) -> tuple[bytes, int]:
     """Trace a step: the file, and its number of operators.
 
     Raises:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core import timesteps as schedules
-from colddiff_core.errors import ModelFileError, UsageError
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import ModelFileError, UsageError
 from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.torch_export.archive import read_archive
 

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from colddiff_core.errors import ExportError, ModelFileError, ParameterError
-from colddiff_core.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.errors import ExportError, ModelFileError, ParameterError
+from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
 from colddiff_exporters.web.runtime import VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.process import ColdDiffusion
+    from colddiff_core.contracts.process import Process
 
 MARKER, MODEL, SAMPLE = "colddiff-web.json", "model.onnx", "sample.png"
 _PAGE = ("index.html", "app.js", "style.css")
@@ -67,7 +67,7 @@ class WebExporter(Exporter):
         self._version = runtime_version
 
     def export(
-        self, process: "ColdDiffusion", path: Path, *, images: "Tensor | None" = None
+        self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a folder; see `Exporter.export`.
 
@@ -78,7 +78,7 @@ class WebExporter(Exporter):
         from dataclasses import replace
         from importlib.resources import files
 
-        from colddiff_core.files import atomic_folder, write_atomically
+        from colddiff_core.disk import atomic_folder, write_atomically
         from colddiff_exporters.web.runtime import referenced, vendored
 
         self._check(process)
@@ -110,7 +110,7 @@ class WebExporter(Exporter):
         """What the ONNX file inside says about itself; see `Exporter.describe`."""
         return self._onnx.describe(_model_of(path))
 
-    def _check(self, process: "ColdDiffusion") -> None:
+    def _check(self, process: "Process") -> None:
         needed = list(process.context_spec)
         if needed:
             raise ExportError(
@@ -121,9 +121,9 @@ class WebExporter(Exporter):
             raise ExportError("web: a picture has 1 or 3 channels, this model others")
 
 
-def _write_sample(path: Path, process: "ColdDiffusion", images: "Tensor | None") -> str | None:
+def _write_sample(path: Path, process: "Process", images: "Tensor | None") -> str | None:
     """A degraded picture to begin with, where the degradation makes it of a clean one alone."""
-    from colddiff_core.images import from_batch, write_image
+    from colddiff_core.pictures.images import from_batch, write_image
 
     if images is None or process.degradation.context_spec:
         return None

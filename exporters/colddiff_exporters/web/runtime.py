@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from colddiff_core.errors import ExportError
+from colddiff_core.contracts.errors import ExportError
 
 VERSION = "1.30.0"
 """The release that the tests run."""

@@ -6,9 +6,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colddiff_core.cache import cache_folder
-from colddiff_core.dataset import Split
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.dataset import Split
+from colddiff_core.contracts.errors import DatasetError
+from colddiff_core.pictures.cache import cache_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import DatasetError, ParameterError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.errors import DatasetError, ParameterError
 from colddiff_plugins.datasets._pictures import Pictures
 
 

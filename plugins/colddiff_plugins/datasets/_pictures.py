@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.errors import DatasetError, ImageError, UsageError
-from colddiff_core.images import Pixels, fit
+from colddiff_core.contracts.errors import DatasetError, ImageError, UsageError
+from colddiff_core.pictures.images import Pixels, fit
 from colddiff_plugins.datasets._store import Batch, Entry, Kept, Skipped
 
 _BATCH = 16  # pictures a thread takes at a time

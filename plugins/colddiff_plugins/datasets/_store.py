@@ -24,9 +24,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from colddiff_core.cache import CACHE, cache_folder
-from colddiff_core.errors import UsageError
-from colddiff_core.files import atomic_path, write_atomically
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import atomic_path, write_atomically
+from colddiff_core.pictures.cache import CACHE, cache_folder
 
 _FORMAT = 1  # with another number, nothing that was kept before is taken
 _PIECE = 1 << 24  # bytes whose checksum is computed at a time

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.errors import DatasetError
 
 _BATCHES = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
 _SHA256 = {

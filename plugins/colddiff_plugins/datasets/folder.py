@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from colddiff_core.dataset import Split
-from colddiff_core.errors import DatasetError
-from colddiff_core.images import Pixels, read_image, write_image
+from colddiff_core.contracts.dataset import Split
+from colddiff_core.contracts.errors import DatasetError
+from colddiff_core.pictures.images import Pixels, read_image, write_image
 from colddiff_plugins.datasets._parts import (
     PicturesInParts,
     check_fraction,

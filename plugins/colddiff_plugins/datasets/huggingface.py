@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from colddiff_core.dataset import Split
-from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels, decode_image, read_image
+from colddiff_core.contracts.dataset import Split
+from colddiff_core.contracts.errors import DatasetError, ImageError
+from colddiff_core.pictures.images import Pixels, decode_image, read_image
 from colddiff_plugins.datasets._hub import load, need_package, rows_of
 from colddiff_plugins.datasets._parts import (
     PicturesInParts,

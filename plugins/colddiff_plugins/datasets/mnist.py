@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_plugins.datasets._parts import check_size
 
 _FILES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}

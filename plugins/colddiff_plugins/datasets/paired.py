@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colddiff_core.dataset import Split
-from colddiff_core.degradation import Context
-from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels, image_size, write_image
-from colddiff_core.value_range import from_uint8
+from colddiff_core.contracts.dataset import Split
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.errors import DatasetError, ImageError
+from colddiff_core.pictures.images import Pixels, image_size, write_image
+from colddiff_core.pictures.value_range import from_uint8
 from colddiff_plugins.datasets._parts import PicturesInParts, check_fraction, check_size, part
 from colddiff_plugins.datasets._pictures import Listed, Pictures, decoded, printable
 from colddiff_plugins.datasets.folder import FolderSource

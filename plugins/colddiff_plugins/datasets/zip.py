@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any, Literal
 
-from colddiff_core.dataset import Split
-from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels, decode_image
+from colddiff_core.contracts.dataset import Split
+from colddiff_core.contracts.errors import DatasetError, ImageError
+from colddiff_core.pictures.images import Pixels, decode_image
 from colddiff_plugins.datasets._parts import (
     PicturesInParts,
     check_fraction,

@@ -13,7 +13,7 @@ A mask depends on r² alone, which takes far fewer values than there are pixels 
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.errors import ParameterError
+from colddiff_core.contracts.errors import ParameterError
 
 MAX_ENTRIES = 50_000_000
 """Largest table that is made: a recipe may come from anybody."""

@@ -14,8 +14,8 @@ context, so that a degraded picture alone can be restored.
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context, ImageShape
-from colddiff_core.locality import Locality
+from colddiff_core.contracts.degradation import Context, ImageShape
+from colddiff_core.contracts.locality import Locality
 from colddiff_plugins.degradations.endpoint import EndpointDegradation, stand_in
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import (
+from colddiff_core.contracts.degradation import (
     NO_CONTEXT,
     Context,
     Degradation,

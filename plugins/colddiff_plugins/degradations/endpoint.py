@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import (
+from colddiff_core.contracts.degradation import (
     NO_CONTEXT,
     Context,
     Degradation,

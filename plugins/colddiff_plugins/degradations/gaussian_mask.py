@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import (
+from colddiff_core.contracts.degradation import (
     NO_CONTEXT,
     Context,
     Degradation,
@@ -25,7 +25,7 @@ from colddiff_core.degradation import (
     ImageShape,
     TensorSpec,
 )
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
 from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
 

@@ -11,7 +11,7 @@
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context, ImageShape
+from colddiff_core.contracts.degradation import Context, ImageShape
 from colddiff_plugins.degradations._cosine import cosine_schedule
 from colddiff_plugins.degradations.endpoint import EndpointDegradation
 

@@ -25,8 +25,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.degradation import NO_CONTEXT, Context, Degradation, ImageShape, TensorSpec
-from colddiff_core.errors import ParameterError
+from colddiff_core.contracts.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    TensorSpec,
+)
+from colddiff_core.contracts.errors import ParameterError
 
 _LUMA = {1: (1.0,), 3: (0.299, 0.587, 0.114)}
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context, ImageShape
-from colddiff_core.errors import ParameterError
-from colddiff_core.prior import Prior
+from colddiff_core.contracts.degradation import Context, ImageShape
+from colddiff_core.contracts.errors import ParameterError
+from colddiff_core.contracts.prior import Prior
 
 
 class ConstantColor(Prior):

@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from colddiff_core.degradation import Context
-from colddiff_core.prior import Prior
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.prior import Prior
 
 
 class GaussianNoise(Prior):

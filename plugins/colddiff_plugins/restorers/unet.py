@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.degradation import ImageShape
-from colddiff_core.errors import ParameterError, UsageError
-from colddiff_core.restorer import Restorer
+from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.errors import ParameterError, UsageError
+from colddiff_core.contracts.restorer import Restorer
 
 _GROUP = 8  # channels that are normalised together
 _MAX_WIDTH = 4096

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from colddiff_core.degradation import Context, Degradation
-from colddiff_core.errors import UsageError
-from colddiff_core.sampler import Sampler
+from colddiff_core.contracts.degradation import Context, Degradation
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.sampler import Sampler
 from colddiff_plugins.degradations.endpoint import EndpointDegradation
 
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from colddiff_core.degradation import Context, Degradation
-from colddiff_core.sampler import Sampler
+from colddiff_core.contracts.degradation import Context, Degradation
+from colddiff_core.contracts.sampler import Sampler
 
 
 class Naive(Sampler):

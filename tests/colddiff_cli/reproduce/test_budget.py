@@ -4,7 +4,7 @@ import pytest
 
 from colddiff_cli.reproduce.budget import Budget, images_in, small, steps_in
 from colddiff_core import UsageError
-from colddiff_core.recipe import load_recipe
+from colddiff_core.models.recipe import load_recipe
 
 
 @pytest.mark.parametrize(

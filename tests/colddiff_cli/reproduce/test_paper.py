@@ -5,7 +5,7 @@ import pytest
 from colddiff_cli.reproduce.paper import RestorationSet, table, tables
 from colddiff_core import UsageError
 from colddiff_core.evaluation.comparison import ROWS
-from colddiff_core.recipe import load_recipe
+from colddiff_core.models.recipe import load_recipe
 
 
 def test_every_table_is_there() -> None:

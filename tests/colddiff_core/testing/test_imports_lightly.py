@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from distributions import component, install
 
-from colddiff_core import discovery
-from colddiff_core.registry import registry
+from colddiff_core.registry import discovery
+from colddiff_core.registry.components import registry
 from colddiff_core.testing import Result, check_component
 from colddiff_core.testing.laws import common
 

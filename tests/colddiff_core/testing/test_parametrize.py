@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from colddiff_core import UsageError
-from colddiff_core.errors import UnknownComponentError
-from colddiff_core.hookspecs import KINDS
-from colddiff_core.registry import registry
+from colddiff_core.contracts.errors import UnknownComponentError
+from colddiff_core.registry.components import registry
+from colddiff_core.registry.hookspecs import KINDS
 from colddiff_core.testing import Result, Subject, check_component, checks
 from colddiff_plugins.degradations.desaturate import Desaturate
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core import Context, Degradation, ImageDataset, ParameterError, Prior, Restorer
-from colddiff_core.degradation import NO_CONTEXT, ImageShape
-from colddiff_core.errors import UsageError
-from colddiff_core.sampler import Sampler
+from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.sampler import Sampler
 from colddiff_core.testing import check_component
 
 

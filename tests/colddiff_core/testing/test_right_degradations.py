@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from colddiff_core import Context, Degradation, ParameterError, TensorSpec
-from colddiff_core.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
 from colddiff_core.testing import check_component
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from wrong_exporters import WRONG, Pickles
 
 from colddiff_core import Context, Degradation, ImageDataset, Prior, Restorer, Sampler, UsageError
-from colddiff_core.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
 from colddiff_core.testing import check_component
 
 CASES: list[Any] = [pytest.param(*case, id=f"{case[0].__name__}-{case[1]}") for case in WRONG]

@@ -11,8 +11,8 @@ from pydantic import PlainSerializer
 from torch import Tensor, nn
 
 from colddiff_core import Context, Degradation, TensorSpec
-from colddiff_core.degradation import NO_CONTEXT, Hints, ImageShape
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.degradation import NO_CONTEXT, Hints, ImageShape
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.testing import check_component
 
 CASES: list[Any] = []

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from colddiff_core.errors import UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.training.distributed import World, joined
 from colddiff_core.training.metrics import read_lines
 

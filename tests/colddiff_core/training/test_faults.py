@@ -26,8 +26,10 @@ import pytest
 import torch
 from tiny_runs import tiny_recipe
 
-from colddiff_core import errors, files, registry
-from colddiff_core.recipe import Recipe
+from colddiff_core import disk
+from colddiff_core.contracts import errors
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.registry import components as registry
 from colddiff_core.training import checkpoint, lock, metrics, samples, trainer
 from colddiff_core.training.checkpoint import Checkpoint, Checkpoints
 from colddiff_core.training.engine import Engine
@@ -68,7 +70,7 @@ class Scene:
         def checked(path: Path, content: bytes | str) -> None:
             if path.name == name:
                 refuse()
-            files.write_atomically(path, content)
+            disk.write_atomically(path, content)
 
         self.patch.setattr(module, "write_atomically", checked)
 
@@ -236,7 +238,7 @@ def disk_full_in_the_metrics(scene: Scene) -> Iterator[None]:
 @row(r"0000006.png: cannot be written: No space left on device; step 4", errors.ColdDiffError)
 def disk_full_in_a_sample_grid(scene: Scene) -> None:
     def refuse(path: Path, _: object) -> None:
-        with files.atomic_path(path):
+        with disk.atomic_path(path):
             no_space()
 
     scene.patch.setattr(samples, "write_image", refuse)
@@ -245,7 +247,7 @@ def disk_full_in_a_sample_grid(scene: Scene) -> None:
 @row(r"No space left on device; step 8 is saved, and the same", errors.ColdDiffError, resumes=8)
 def disk_full_in_the_model(scene: Scene) -> None:
     def refuse(_process: object, folder: Path, **_: object) -> None:
-        with files.atomic_path(folder / "model.safetensors"):
+        with disk.atomic_path(folder / "model.safetensors"):
             no_space()
 
     scene.patch.setattr(trainer, "save_model", refuse)

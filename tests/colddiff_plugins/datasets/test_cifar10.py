@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT
 
 from colddiff_core import build
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_plugins.datasets import cifar10
 
 # Of the official binary files, as MXNet's gluon.data.vision.CIFAR10 has them

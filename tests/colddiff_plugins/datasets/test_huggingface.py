@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from colddiff_core import build
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_plugins.datasets._pictures import decoded
 
 hf = pytest.importorskip("datasets", reason="pip install 'colddiff[huggingface]'")

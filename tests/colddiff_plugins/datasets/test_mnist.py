@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from colddiff_core import ParameterError, build
-from colddiff_core.errors import DatasetError
-from colddiff_core.value_range import from_uint8
+from colddiff_core.contracts.errors import DatasetError
+from colddiff_core.pictures.value_range import from_uint8
 
 
 def test_the_bundled_digits_are_the_first_of_mnist(shared: Path) -> None:

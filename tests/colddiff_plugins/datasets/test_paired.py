@@ -9,9 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from colddiff_core import build
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.errors import DatasetError, ParameterError
-from colddiff_core.value_range import from_uint8
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.errors import DatasetError, ParameterError
+from colddiff_core.pictures.value_range import from_uint8
 
 PAIRS = 12
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colddiff_core.errors import DatasetError, ImageError
-from colddiff_core.images import Pixels
+from colddiff_core.contracts.errors import DatasetError, ImageError
+from colddiff_core.pictures.images import Pixels
 from colddiff_plugins.datasets import _pictures, _store
 from colddiff_plugins.datasets._parts import part
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded

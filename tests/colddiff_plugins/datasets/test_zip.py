@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from colddiff_core import build
-from colddiff_core.dataset import ImageDataset, Split
-from colddiff_core.errors import DatasetError
+from colddiff_core.contracts.dataset import ImageDataset, Split
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_plugins.datasets import zip as zips
 from colddiff_plugins.datasets._pictures import decoded
 

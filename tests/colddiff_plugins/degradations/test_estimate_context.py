@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core import Degradation, UsageError, build
-from colddiff_core.errors import ContextError
-from colddiff_core.registry import registry
-from colddiff_core.value_range import to_uint8_levels
+from colddiff_core.contracts.errors import ContextError
+from colddiff_core.pictures.value_range import to_uint8_levels
+from colddiff_core.registry.components import registry
 
 SHAPE = (3, 32, 24)
 NAMES = [item.name for item in registry().components("degradation") if item.builtin]

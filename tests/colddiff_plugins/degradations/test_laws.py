@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from colddiff_core import Context, Degradation, build
-from colddiff_core.registry import registry
+from colddiff_core.registry.components import registry
 
 NAMES = [item.name for item in registry().components("degradation") if item.builtin]
 

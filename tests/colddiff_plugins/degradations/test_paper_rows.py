@@ -9,10 +9,10 @@ from conftest import ROOT
 from torch import Tensor
 
 from colddiff_core import build
-from colddiff_core.degradation import Degradation
+from colddiff_core.contracts.degradation import Degradation
 from colddiff_core.evaluation.scores import Scores
-from colddiff_core.recipe import build_table, load_recipe
-from colddiff_core.value_range import from_uint8
+from colddiff_core.models.recipe import build_table, load_recipe
+from colddiff_core.pictures.value_range import from_uint8
 
 
 @pytest.fixture(scope="module")

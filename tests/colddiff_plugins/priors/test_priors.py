@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from colddiff_core import ColdDiffusion, ParameterError, UsageError, build
-from colddiff_core.errors import UnknownComponentError
-from colddiff_core.prior import Prior
+from colddiff_core.contracts.errors import UnknownComponentError
+from colddiff_core.contracts.prior import Prior
 from colddiff_plugins.priors.channel_mean_gmm import fit_gmm
 
 SHAPE = (3, 8, 8)

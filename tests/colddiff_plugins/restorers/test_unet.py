@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from colddiff_core import ParameterError, UsageError, build
-from colddiff_core.restorer import Restorer
+from colddiff_core.contracts.restorer import Restorer
 
 
 def unet(shape: tuple[int, int, int] = (1, 16, 16), **params: object) -> Restorer:

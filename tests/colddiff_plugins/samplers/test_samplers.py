@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from colddiff_core import ColdDiffusion, Context, Degradation, UsageError, build
-from colddiff_core.degradation import NO_CONTEXT
+from colddiff_core.contracts.degradation import NO_CONTEXT
 
 SHAPE = (3, 16, 16)
 

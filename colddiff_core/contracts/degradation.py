@@ -1,0 +1,192 @@
+"""The contract of a degradation operator D."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.contracts.component import Buildable, name_of
+from colddiff_core.contracts.errors import ContextError, ParameterError, UsageError
+from colddiff_core.contracts.locality import Locality
+from colddiff_core.contracts.timesteps import MAX_NUM_STEPS
+
+ImageShape = tuple[int, int, int]
+"""(C, H, W): channels, height, width."""
+
+Context = Mapping[str, Tensor]
+"""What is random about a degradation, batch first; drawn once per image and then fixed."""
+
+NO_CONTEXT: Context = MappingProxyType({})
+"""The context of a deterministic operator."""
+
+Hints = Mapping[str, Tensor]
+"""What somebody knows about degraded images, batch first; see `Degradation.estimate_context`."""
+
+MAX_NUMBERS = 200_000_000
+"""Largest image accepted, C x H x W: a recipe may come from anybody."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of one context tensor, without the batch axis in front."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class Degradation(Buildable, nn.Module, ABC):
+    """x_t = D(x0, t, c): a degradation operator with a severity from 0 (clean) to T.
+
+    A subclass implements `forward`, keeps its tables as buffers, and obeys these laws: D(x0, 0, c)
+    is x0 exactly; each image of a batch has its own level and does not see the others; the cost
+    does not grow with t; no Python branch looks at tensor values, so that `torch.export` traces
+    it with a dynamic batch; the result has the dtype and device of `x0`.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        num_steps: T, the number of levels above 0.
+
+    Raises:
+        ParameterError: a size is not positive, or T is over `MAX_NUM_STEPS`.
+    """
+
+    def __init__(self, image_shape: ImageShape, num_steps: int) -> None:
+        super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1 or math.prod(image_shape) > MAX_NUMBERS:
+            raise ParameterError(
+                f"image_shape: expected positive (C, H, W) of at most {MAX_NUMBERS:,} numbers, "
+                f"got {tuple(image_shape)}"
+            )
+        if not 1 <= num_steps <= MAX_NUM_STEPS:
+            raise ParameterError(f"num_steps: expected 1 to {MAX_NUM_STEPS}, got {num_steps}")
+        self.image_shape: ImageShape = (image_shape[0], image_shape[1], image_shape[2])
+        self.num_steps = num_steps
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """Names, dtypes and shapes of the context tensors; empty when D is deterministic."""
+        return {}
+
+    @property
+    def locality(self) -> Locality | None:
+        """How far D reaches, if a tile of D(x, t) is D of the tile; large images need it.
+
+        None, as here, where the place in the image matters, or all of the image.
+        """
+        return None
+
+    def sample_context(
+        self,
+        x0: Tensor,  # noqa: ARG002 - what a random operator needs, not a deterministic one
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Context:
+        """Draw what is random about D for each image of a batch.
+
+        Args:
+            x0: (B, C, H, W), the images to be degraded; the result lies on their device.
+            generator: on the CPU, the only source of randomness.
+
+        Returns:
+            One tensor per entry of `context_spec`, with the batch axis in front.
+        """
+        return NO_CONTEXT
+
+    def estimate_context(
+        self,
+        x_t: Tensor,  # noqa: ARG002 - what an operator that can estimate looks at
+        t: Tensor,  # noqa: ARG002
+        hints: Hints = NO_CONTEXT,
+    ) -> Context:
+        """Find what was random about D in images that are degraded already, to restore them.
+
+        Here, nothing is read off the images: each tensor of `context_spec` has to be among the
+        hints. An operator that can do better overrides this, for example to find where a hole is;
+        it calls `check_hints` with the names of the hints that it makes use of.
+
+        Args:
+            x_t: (B, C, H, W) degraded images, rounded to 8 bits as pictures are.
+            t: (B,) int64, their levels; may be a guess that is being tried, so that what depends
+                on t has to be found from t.
+            hints: what is known. Names and shapes are those of `context_spec`; besides, there may
+                be `mask`, (B, 1, H, W) in [0, 1], 1 where the image is missing.
+
+        Returns:
+            A whole context, as `sample_context` returns it.
+
+        Raises:
+            ContextError: something can neither be found nor was given.
+            UsageError: a hint is of no use to D.
+        """
+        self.check_hints(hints, self.context_spec)
+        missing = [name for name in self.context_spec if name not in hints]
+        if missing:
+            raise ContextError(
+                missing[0], f"{name_of(self)} cannot tell it from a degraded picture"
+            )
+        return dict(hints)
+
+    def check_hints(self, hints: Hints, used: Iterable[str]) -> None:
+        """Refuse hints that `estimate_context` would ignore.
+
+        Args:
+            hints: what was given to it.
+            used: the names that it makes use of.
+
+        Raises:
+            UsageError: another name is among the hints.
+        """
+        useless = sorted(hints.keys() - set(used))
+        if useless:
+            takes = " or ".join(used)
+            raise UsageError(
+                f"{useless[0]}: {name_of(self)} has no use for it"
+                + (f"; it takes {takes}" if takes else ", it needs to know nothing but the level")
+            )
+
+    @abstractmethod
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """Degrade each image to its level.
+
+        Args:
+            x0: (B, C, H, W) clean images, floating point, in [-1, 1].
+            t: (B,) int64 levels, 0 (clean) to `num_steps`.
+            context: as `sample_context` returns it.
+
+        Returns:
+            x_t, (B, C, H, W), with the dtype and device of `x0`.
+        """
+
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
+        """D(x0, s) - D(x0, t), the update of Algorithm 2; override where one transform does.
+
+        Args:
+            x0: (B, C, H, W) images.
+            t: (B,) int64 levels to leave.
+            s: (B,) int64 levels to reach.
+            context: as `sample_context` returns it.
+        """
+        return self(x0, s, context) - self(x0, t, context)  # type: ignore[no-any-return]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move between devices and to wider types; tables are not rounded to half precision.
+
+        Half precision is for networks: the sums of a transform need 24 bits, and `.half().float()`
+        would spoil the tables for good. The result of D has the dtype of its input all the same.
+        """
+
+        def keep(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            rounds = tensor.is_floating_point() and moved.dtype.itemsize < 4  # bytes
+            return tensor.to(moved.device) if rounds else moved
+
+        super()._apply(keep, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def extra_repr(self) -> str:
+        """Shown by `repr`, as torch modules do."""
+        return f"image_shape={self.image_shape}, num_steps={self.num_steps}"

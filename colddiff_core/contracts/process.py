@@ -1,0 +1,99 @@
+"""The contract of a process: what exporters, evaluation and event hooks see of `ColdDiffusion`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.contracts.prior import Prior
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.restorer import Restorer
+from colddiff_core.contracts.sampler import Sampler
+from colddiff_core.contracts.steps import Step
+
+
+class Process(nn.Module, ABC):
+    """A degradation, a restorer and a sampler at work together.
+
+    Args:
+        degradation: D.
+        restorer: R, any module called as R(x_t, t) with int64 levels t of shape (B,).
+        sampler: the step of the sampling algorithm.
+        prior: what generation starts from, if it is to generate.
+    """
+
+    def __init__(
+        self,
+        degradation: Degradation,
+        restorer: Restorer | nn.Module,
+        sampler: Sampler,
+        prior: Prior | None = None,
+    ) -> None:
+        super().__init__()
+        self.degradation = degradation
+        self.restorer = restorer
+        self.sampler = sampler
+        self.prior = prior
+        self.recipe: Recipe | None = None
+        """What it was trained with, if it was trained or loaded; for model folders and files."""
+        self.provenance: Mapping[str, Any] = {}
+        """Where it comes from, as its model folder says, if it was loaded from one."""
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.degradation.num_steps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters(), torch.empty(0)).device
+
+    @property
+    def context_spec(self) -> Mapping[str, TensorSpec]:
+        """The context that restoring takes: all of D's, or none if the sampler does not use it."""
+        return self.degradation.context_spec if self.sampler.uses_context else {}
+
+    @abstractmethod
+    def sample_context(
+        self, x0: Tensor, generator: torch.Generator, known: Context = NO_CONTEXT
+    ) -> Context:
+        """Put together the context for a batch; see `ColdDiffusion.sample_context`."""
+
+    @abstractmethod
+    def degrade(
+        self, x0: Tensor, t: Tensor | int | None = None, context: Context | None = None
+    ) -> Tensor:
+        """D(x0, t, context); see `ColdDiffusion.degrade`."""
+
+    @abstractmethod
+    def steps(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+    ) -> Iterator[Step]:
+        """The sampling loop as an iterator; see `ColdDiffusion.steps`."""
+
+    @abstractmethod
+    def trajectory(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+    ) -> Tensor:
+        """All states of the loop; see `ColdDiffusion.trajectory`."""
+
+    @abstractmethod
+    def restore(
+        self,
+        x_t: Tensor,
+        timesteps: Iterable[int] | None = None,
+        context: Context | None = None,
+        *,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Tensor:
+        """Run the sampling loop; see `ColdDiffusion.restore`."""

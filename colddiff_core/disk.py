@@ -1,0 +1,108 @@
+"""Files: written so that nobody ever sees half of one, read up to a bounded size."""
+
+import os
+import secrets
+import shutil
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from colddiff_core.contracts.errors import RecipeError, UsageError
+
+_PART = ".{}.part"
+
+MAX_TOML = 1_000_000
+"""Largest TOML file that is read, bytes."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it is synced and renamed to `path`.
+
+    On any failure it is removed, and what `path` held before stays.
+
+    Raises:
+        UsageError: the folder cannot be made or written to, or the disk is full.
+    """
+    part = path.parent / _PART.format(secrets.token_hex(8))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(exist_ok=False)
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file: temporary file, fsync, rename."""
+    with atomic_path(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on success it is renamed to `path`.
+
+    On any failure it is removed, and what `path` held before stays.
+
+    Args:
+        path: the folder; an earlier one is replaced if it is empty or holds `marker`.
+        marker: a file that says that a folder may be replaced.
+
+    Raises:
+        UsageError: `path` is something else, or cannot be written.
+    """
+    replaceable = path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))
+    if path.exists() and not replaceable:
+        raise UsageError(f"{path}: exists and has no {marker}; name another folder")
+    part, old = (path.parent / f".{secrets.token_hex(8)}.{end}" for end in ("part", "old"))
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for folder in (part, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote into `folder` have left there.
+
+    The caller knows that nobody is writing.
+    """
+    for part in folder.glob(_PART.format("[0-9a-f]" * 16)):
+        with suppress(OSError):
+            part.unlink()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file of bounded size.
+
+    Raises:
+        RecipeError: missing, too large, or not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TOML + 1)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    if len(content) > MAX_TOML:
+        raise RecipeError(f"{path}: over {MAX_TOML // 1_000_000} MB, which no recipe is")
+    try:
+        return tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+        raise RecipeError(f"{path}: not a TOML file: {error}") from error

@@ -1,0 +1,1 @@
+"""Recipes and model folders, at rest."""

@@ -1,0 +1,173 @@
+"""Model folders: `recipe.toml` (resolved), `model.safetensors` (weights), `provenance.json`.
+
+Nothing in a model folder is executed: the recipe names installed components, the weights are
+plain tensors, and both are checked before they are used.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from colddiff_core.contracts.component import ComponentConfig
+from colddiff_core.contracts.errors import ModelFolderError, UsageError
+from colddiff_core.contracts.process import Process
+from colddiff_core.contracts.recipe import ComponentTable, Recipe
+from colddiff_core.disk import write_atomically
+from colddiff_core.models.facts import PROVENANCE, RECIPE, WEIGHTS
+
+
+def save_model(
+    process: Process,
+    folder: Path | str,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a model folder; see `ColdDiffusion.save`.
+
+    Args:
+        process: what to save.
+        folder: made if it does not exist.
+        provenance: what else to record.
+
+    Raises:
+        UsageError: a part was not made by `build`, so no recipe can name it.
+    """
+    folder = Path(folder)
+    resolved = resolved_recipe(process)
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(process).items()
+    }
+    facts = {
+        "schema_version": 1,
+        "colddiff": version("colddiff"),
+        "torch": torch.__version__,
+        "git_commit": git_commit(),
+        "components": [config.provenance for config in component_configs(process).values()],
+        **(provenance or {}),
+    }
+    if (folder / RECIPE).exists():
+        (folder / RECIPE).unlink()  # an old recipe must not meet new weights
+    write_atomically(folder / WEIGHTS, save_tensors(weights))
+    write_atomically(folder / PROVENANCE, json.dumps(facts, indent=2) + "\n")
+    write_atomically(folder / RECIPE, resolved.to_toml())  # last: it makes the folder a model
+    return folder
+
+
+def load_weights(process: Process, folder: Path) -> None:
+    """Read what a process has learnt from its model folder.
+
+    Args:
+        process: built from the folder's recipe; its weights are replaced.
+        folder: the model folder.
+
+    Raises:
+        ModelFolderError: the weights are missing, damaged or of another recipe.
+    """
+    path = folder / WEIGHTS
+    try:
+        weights = load_tensors(path.read_bytes())
+    except OSError as error:
+        raise ModelFolderError(f"{path}: {error.strerror}") from error
+    except (SafetensorError, ValueError) as error:
+        raise ModelFolderError(f"{path}: damaged: {error}") from error
+    _check_state(_learnt(process), weights, path)
+    process.load_state_dict(weights, strict=False)  # tables of D are computed, not stored
+
+
+def resolved_recipe(process: Process) -> Recipe:
+    """The recipe that builds `process` again, every parameter written out.
+
+    Raises:
+        UsageError: a part was not made by `build`.
+    """
+    configs = component_configs(process)
+    recipe = process.recipe
+    return Recipe(
+        summary=recipe.summary if recipe else "",
+        source=recipe.source if recipe else "",
+        image_shape=process.degradation.image_shape,
+        data=recipe.data if recipe else None,
+        train=recipe.train if recipe else None,
+        **{kind: ComponentTable.of(config) for kind, config in configs.items()},
+    )
+
+
+def component_configs(process: Process) -> dict[str, ComponentConfig]:
+    """How each part of `process` was built, by kind.
+
+    Raises:
+        UsageError: a part was not made by `build`.
+    """
+    parts = {
+        "degradation": process.degradation,
+        "restorer": process.restorer,
+        "sampler": process.sampler,
+        **({} if process.prior is None else {"prior": process.prior}),
+    }
+    configs = {}
+    for kind, part in parts.items():
+        config = getattr(part, "config", None)
+        if not isinstance(config, ComponentConfig):
+            raise UsageError(
+                f"{kind} {type(part).__name__}: a model folder names its parts, so make them with "
+                f"build({kind!r}, name, …)"
+            )
+        configs[kind] = config
+    return configs
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that this code runs from, with `-dirty` if it was changed.
+
+    None for an installed wheel.
+    """
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _learnt(process: Process) -> dict[str, Tensor]:
+    """What training decides: the restorer's weights and what the prior has fitted."""
+    state: dict[str, Tensor] = process.state_dict()
+    return {
+        name: tensor
+        for name, tensor in state.items()
+        if name.split(".")[0] in ("restorer", "prior")
+    }
+
+
+def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    wrong = sorted(expected.keys() ^ found.keys()) or sorted(
+        name
+        for name in expected
+        if (expected[name].shape, expected[name].dtype) != (found[name].shape, found[name].dtype)
+    )
+    if wrong:
+        raise ModelFolderError(
+            f"{path}: does not hold the weights of this recipe: "
+            f"{len(wrong)} tensors are missing, unknown or of another shape or type, "
+            f"e.g. {wrong[0]!r}"
+        )
+    damaged = [name for name, tensor in found.items() if not tensor.isfinite().all()]
+    if damaged:
+        raise ModelFolderError(f"{path}: {damaged[0]!r} has values that are not finite")

@@ -1,0 +1,1 @@
+"""Plugins and their components: hooks, discovery, switches, schemas, events."""

@@ -1,0 +1,1 @@
+"""Restore pictures with any model."""
