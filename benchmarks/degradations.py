@@ -52,7 +52,7 @@ def levels_table(x0: Tensor, draws: torch.Generator, repeats: int, title: str) -
     for item in registry().components("degradation"):
         if not item.builtin:
             continue
-        d = build("degradation", item.name, image_shape=tuple(x0.shape[1:])).to(x0.device)
+        d = build("degradation", item.name).to(x0.device)
         context = d.sample_context(x0, draws)
         steps = (1, max(1, d.num_steps // 2), d.num_steps)
         levels = [torch.full((len(x0),), t, device=x0.device) for t in steps]
@@ -67,7 +67,6 @@ def blur_table(x0: Tensor, repeats: int, title: str) -> Table:
     d = build(
         "degradation",
         "gaussian-blur",
-        image_shape=tuple(x0.shape[1:]),
         num_steps=STEPS,
         kernel_size=TAPS,
         std=STD,

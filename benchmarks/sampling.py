@@ -49,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     limit_threads(options.threads)
     process = make_process(options)
-    images = torch.rand(64, *process.degradation.image_shape) * 2 - 1
+    images = torch.rand(64, *process.image_shape) * 2 - 1
     x_t = process.degrade(images[: options.batch])
     expected = process.restore(x_t).numpy()
     console = Console()
@@ -87,7 +87,7 @@ def make_process(options: argparse.Namespace) -> ColdDiffusion:
     restorer = build("restorer", "unet", image_shape=shape, channels=options.channels)
     for parameter in restorer.parameters():
         nn.init.normal_(parameter, std=0.02)
-    blur = build("degradation", "gaussian-blur", image_shape=shape, num_steps=options.steps)
+    blur = build("degradation", "gaussian-blur", num_steps=options.steps)
     return ColdDiffusion(blur, restorer, build("sampler", "improved")).eval()
 
 

@@ -17,15 +17,18 @@ import torch
 from torch import Tensor
 
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape, TensorSpec
+from colddiff_core.contracts.component import name_of
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape
 from colddiff_core.contracts.errors import ModelFolderError, UsageError
 from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.process import Process
 from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.restorer import Restorer
 from colddiff_core.contracts.steps import Step
 from colddiff_core.models.facts import load_model_recipe, load_provenance
 from colddiff_core.models.folder import load_weights, save_model
 from colddiff_core.models.recipe import build_table
+from colddiff_core.pictures.padding import reflect_to
 from colddiff_core.registry.events import emit
 
 
@@ -53,11 +56,12 @@ class ColdDiffusion(Process):
             UsageError: D has no use for what is known: the images would be degraded in another
                 way than the real one.
         """
-        wanted = self.degradation.context_spec.keys()
+        wanted = set(self.degradation.context_names)
         if known.keys() - wanted:
             raise UsageError(
                 f"data: gives {min(known.keys() - wanted)!r} with each image, and the degradation "
-                f"takes {', '.join(wanted) or 'no context'}; use one that takes it, or other data"
+                f"takes {' and '.join(self.degradation.context_names) or 'no context'}; use one "
+                f"that takes it, or other data"
             )
         given = {name: value.to(x0.device) for name, value in known.items()}
         if self.prior is not None and (wanted - given.keys()) & set(self.prior.gives):
@@ -85,7 +89,7 @@ class ColdDiffusion(Process):
         """
         self._check_images(x0)
         levels = self._check_levels(self.num_steps if t is None else t, x0)
-        context = self._check_context(context, self.degradation.context_spec, x0)
+        context = self._check_context(context, self.degradation.context_names, x0)
         return self.degradation(x0, levels, context)  # type: ignore[no-any-return]
 
     def restore(
@@ -140,18 +144,57 @@ class ColdDiffusion(Process):
             else schedules.checked(timesteps, self.num_steps)
         )
         self._check_images(x_t)
-        context = self._check_context(context, self.context_spec, x_t)
+        weight = next(self.restorer.parameters(), None)
+        if weight is not None and weight.dtype != x_t.dtype:
+            raise UsageError(
+                f"images: the restorer computes in {weight.dtype}, got {x_t.dtype}; convert one"
+            )
+        context = self._check_context(context, self.context_names, x_t)
         x = x_t
         for t, s in itertools.pairwise(levels):
             t_batch, s_batch = (
                 torch.full((len(x),), level, dtype=torch.int64, device=x.device) for level in (t, s)
             )
-            x0_hat = self.restorer(x, t_batch)
+            x0_hat = self.estimate(x, t_batch)
             x_s = self.sampler.step(x, x0_hat, t_batch, s_batch, self.degradation, context)
             step = Step(t, s, x, x0_hat, x_s)
             emit("colddiff_sampling_step", step=step, process=self)
             yield step
             x = x_s
+
+    def estimate(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """R(x_t, t), the restorer's estimate of x0.
+
+        Where R takes multiples of some number of pixels only, or one size, images are padded by
+        reflection at the bottom and on the right, and the result is cropped.
+
+        Args:
+            x_t: (B, C, H, W) images.
+            t: (B,) int64, their levels.
+
+        Returns:
+            x0_hat, (B, C, H, W).
+
+        Raises:
+            UsageError: the images are larger than the only size that R takes.
+        """
+        height, width = x_t.shape[2:]
+        padded = reflect_to(x_t, self._padded_size(height, width))
+        return self.restorer(padded, t)[:, :, :height, :width]  # type: ignore[no-any-return]
+
+    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
+        if not isinstance(self.restorer, Restorer):
+            return height, width  # a module of the user's own, who knows what it takes
+        multiple = self.restorer.size_multiple
+        if multiple is not None:
+            return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+        _, most_rows, most_columns = self.restorer.image_shape
+        if height > most_rows or width > most_columns:
+            raise UsageError(
+                f"images: {name_of(self.restorer)} takes {most_rows}x{most_columns} pixels only, "
+                f"got {height}x{width}; restore them in tiles"
+            )
+        return most_rows, most_columns
 
     def generate(
         self,
@@ -181,7 +224,7 @@ class ColdDiffusion(Process):
         if prior is None:
             raise UsageError("generate: no prior to start from; name one in [prior] of the recipe")
         x_t, context = prior.sample(n, generator)
-        wanted = self.degradation.context_spec.keys() & context.keys()
+        wanted = set(self.degradation.context_names) & context.keys()
         context = {name: context[name].to(self.device) for name in wanted}
         return self.restore(x_t.to(self.device), timesteps, context, on_step=on_step)
 
@@ -226,17 +269,13 @@ class ColdDiffusion(Process):
         Raises:
             UsageError: a name or a parameter is wrong, or the parts do not fit the images.
         """
-        named = {
-            "degradation": recipe.degradation,
-            "restorer": recipe.restorer,
-            "prior": recipe.prior,
-        }
-        parts = {
-            kind: build_table(kind, table, image_shape=image_shape)
-            for kind, table in named.items()
-            if table is not None
-        }
-        return cls(sampler=build_table("sampler", recipe.sampler), **parts)
+        degradation = build_table("degradation", recipe.degradation)
+        degradation.check(image_shape)
+        restorer = build_table("restorer", recipe.restorer, image_shape=image_shape)
+        prior = None
+        if recipe.prior is not None:
+            prior = build_table("prior", recipe.prior, image_shape=image_shape)
+        return cls(degradation, restorer, build_table("sampler", recipe.sampler), prior)
 
     def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
         levels = torch.as_tensor(t)
@@ -253,25 +292,37 @@ class ColdDiffusion(Process):
         return levels.expand(len(images)).to(images.device)
 
     def _check_images(self, images: Tensor) -> None:
-        expected = self.degradation.image_shape
-        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(expected):
+        if images.ndim != 4 or 0 in images.shape[1:]:
             raise UsageError(
-                f"images: expected (batch, {', '.join(map(str, expected))}), "
-                f"got {tuple(images.shape)}"
+                f"images: expected (batch, channels, height, width), got {tuple(images.shape)}"
             )
+        if images.dtype == torch.uint8:
+            raise UsageError(
+                "images: expected floating point in [-1, 1], got torch.uint8; use from_uint8"
+            )
+        if not images.is_floating_point():
+            raise UsageError(f"images: expected floating point in [-1, 1], got {images.dtype}")
+        channels = self._image_shape[0] if self._image_shape else images.shape[1]
+        if images.shape[1] != channels:
+            raise UsageError(
+                f"images: the restorer takes {channels} channels, got {images.shape[1]}"
+            )
+        self.degradation.check((images.shape[1], images.shape[2], images.shape[3]))
 
     def _check_context(
-        self, context: Context | None, needed: Mapping[str, TensorSpec], images: Tensor
+        self, context: Context | None, needed: Iterable[str], images: Tensor
     ) -> Context:
         """Those entries of a context that are needed."""
         given = NO_CONTEXT if context is None else context
-        unknown = sorted(given.keys() - self.degradation.context_spec.keys())
+        known = self.degradation.context_names
+        unknown = sorted(given.keys() - set(known))
         if unknown:
             raise UsageError(
                 f"context: the degradation has no {unknown[0]!r}; it takes "
-                f"{', '.join(self.degradation.context_spec) or 'none'}"
+                f"{', '.join(known) or 'none'}"
             )
-        for name, spec in needed.items():
+        specs = self.degradation.context_spec((images.shape[1], images.shape[2], images.shape[3]))
+        for name, spec in ((name, specs[name]) for name in needed):
             if name not in given:
                 raise UsageError(
                     f"context: {name!r} is missing; draw it with degradation.sample_context"

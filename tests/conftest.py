@@ -49,7 +49,7 @@ def make_process(
     if degradation == "gaussian-blur":
         params = {"num_steps": 4, "kernel_size": 3, "std": 0.7, **params}
     return ColdDiffusion(
-        build("degradation", degradation, image_shape=shape, **params),
+        build("degradation", degradation, **params),
         restorer,
         build("sampler", sampler),
     ).eval()

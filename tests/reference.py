@@ -156,9 +156,7 @@ def recorded(file: str) -> dict[str, Tensor]:
 def operator(case: Case, images: Tensor, **params: Any) -> Degradation:
     """The degradation of a case, for images such as these."""
     _, channels, height, width = images.shape
-    return build(
-        "degradation", case.name, image_shape=(channels, height, width), **{**case.params, **params}
-    )
+    return build("degradation", case.name, **{**case.params, **params})
 
 
 def context_of(arrays: Mapping[str, Tensor], batch: int) -> dict[str, Tensor]:

@@ -29,5 +29,5 @@ def tiny_process(
     torch.manual_seed(0)
     tiny = Tiny(shape)
     tiny.config = build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)).config
-    parts = build("degradation", degradation, image_shape=shape, **params)
+    parts = build("degradation", degradation, **params)
     return ColdDiffusion(parts, tiny, build("sampler", sampler)).eval()

@@ -26,7 +26,7 @@ class Pickled:
 
     def __init__(self, content: bytes) -> None:
         self.process, self.recipe = torch.load(io.BytesIO(content), weights_only=False)
-        self.image_shape = self.process.degradation.image_shape
+        self.image_shape = self.process.image_shape
         self.num_steps = self.process.num_steps
 
     def restore(
@@ -56,7 +56,7 @@ class Pickles(Exporter):
         return ExportReport(path, len(buffer.getvalue()), 1, {"batch 1": error}, 0.0)
 
     def error_of(self, process: Process) -> float:
-        shape = (1, *process.degradation.image_shape)
+        shape = (1, *process.image_shape)
         t = torch.tensor([1])
         return 0.0 if process.restorer(torch.zeros(shape), t).isfinite().all() else math.inf
 

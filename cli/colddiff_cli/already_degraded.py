@@ -56,7 +56,7 @@ class AlreadyDegraded:
         if not self._takes_context():
             if not self._hints:
                 return None
-            if self._process.degradation.context_spec:
+            if self._process.degradation.context_names:
                 raise UsageError(
                     f"--{min(self._hints)}: the sampler restores without; leave it out, or take "
                     f"another with --sampler"
@@ -130,7 +130,7 @@ class AlreadyDegraded:
     def _takes_context(self) -> bool:
         names = getattr(self._model, "context_names", None)
         if names is None and find_spec("torch"):
-            names = self._process.context_spec
+            names = self._process.context_names
         return bool(names)
 
     def _ends_in_the_estimate(self) -> bool:
@@ -138,7 +138,7 @@ class AlreadyDegraded:
         import torch
 
         process, draws = self._process, torch.Generator().manual_seed(0)
-        x, x0_hat = torch.randn(2, 1, *process.degradation.image_shape, generator=draws)
+        x, x0_hat = torch.randn(2, 1, *process.image_shape, generator=draws)
         t, s = torch.tensor([process.num_steps]), torch.tensor([0])
         context = process.degradation.sample_context(x, draws)
         return torch.equal(process.sampler(x, x0_hat, t, s, process.degradation, context), x0_hat)

@@ -114,7 +114,7 @@ def export(
     recipe = resolved_recipe(process)
     if sampler is not None:
         process.sampler = build("sampler", sampler)
-    clean = read_images(images, process.degradation.image_shape) if images else None
+    clean = read_images(images, process.image_shape) if images else None
     if clean is None:
         clean = held_out_images(recipe, _IMAGES)
     with err.status("exporting and checking"):

@@ -38,10 +38,10 @@ class FolderModel:
             process.sampler = build("sampler", sampler)
         self.recipe: Recipe = resolved_recipe(process)
         self._process = process
-        self.image_shape = process.degradation.image_shape
+        self.image_shape = process.image_shape
         self.num_steps = process.num_steps
         self.locality = process.degradation.locality
-        self.context_names = tuple(process.context_spec)
+        self.context_names = process.context_names
 
     @property
     def prior(self) -> "Prior":

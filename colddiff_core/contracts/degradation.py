@@ -1,8 +1,8 @@
 """The contract of a degradation operator D."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
@@ -27,8 +27,8 @@ NO_CONTEXT: Context = MappingProxyType({})
 Hints = Mapping[str, Tensor]
 """What somebody knows about degraded images, batch first; see `Degradation.estimate_context`."""
 
-MAX_NUMBERS = 200_000_000
-"""Largest image accepted, C x H x W: a recipe may come from anybody."""
+MAX_SIZES = 8
+"""Sizes whose tables a degradation keeps: pictures of many sizes must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +42,47 @@ class TensorSpec:
 class Degradation(Buildable, nn.Module, ABC):
     """x_t = D(x0, t, c): a degradation operator with a severity from 0 (clean) to T.
 
-    A subclass implements `forward`, keeps its tables as buffers, and obeys these laws: D(x0, 0, c)
-    is x0 exactly; each image of a batch has its own level and does not see the others; the cost
-    does not grow with t; no Python branch looks at tensor values, so that `torch.export` traces
-    it with a dynamic batch; the result has the dtype and device of `x0`.
+    It knows no image size: whatever it needs of channels, height or width it reads off the images,
+    and tables that depend on them come from `table`. A subclass implements `forward` and obeys
+    these laws: D(x0, 0, c) is x0 exactly; each image of a batch has its own level and does not see
+    the others; the cost does not grow with t; no Python branch looks at tensor values, so that
+    `torch.export` traces it with a dynamic batch; the result has the dtype and device of `x0`.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of levels above 0.
 
     Raises:
-        ParameterError: a size is not positive, or T is over `MAX_NUM_STEPS`.
+        ParameterError: T is not positive or over `MAX_NUM_STEPS`.
     """
 
-    def __init__(self, image_shape: ImageShape, num_steps: int) -> None:
+    def __init__(self, num_steps: int) -> None:
         super().__init__()
-        if len(image_shape) != 3 or min(image_shape) < 1 or math.prod(image_shape) > MAX_NUMBERS:
-            raise ParameterError(
-                f"image_shape: expected positive (C, H, W) of at most {MAX_NUMBERS:,} numbers, "
-                f"got {tuple(image_shape)}"
-            )
         if not 1 <= num_steps <= MAX_NUM_STEPS:
             raise ParameterError(f"num_steps: expected 1 to {MAX_NUM_STEPS}, got {num_steps}")
-        self.image_shape: ImageShape = (image_shape[0], image_shape[1], image_shape[2])
         self.num_steps = num_steps
+        self._size_tables: OrderedDict[tuple[object, ...], tuple[str, ...]] = OrderedDict()
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
-        """Names, dtypes and shapes of the context tensors; empty when D is deterministic."""
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse images that D cannot take: too small for it, or without the colour it needs.
+
+        Here, every image is accepted.
+
+        Args:
+            image_shape: (C, H, W) of the images.
+
+        Raises:
+            ParameterError: with the reason.
+        """
+
+    def context_spec(
+        self,
+        image_shape: ImageShape,  # noqa: ARG002 - for an operator whose context has a size
+    ) -> Mapping[str, TensorSpec]:
+        """Names, dtypes and shapes of the context tensors; empty when D is deterministic.
+
+        Args:
+            image_shape: (C, H, W) of the images. The names are the same for all.
+        """
         return {}
 
     @property
@@ -79,6 +92,49 @@ class Degradation(Buildable, nn.Module, ABC):
         None, as here, where the place in the image matters, or all of the image.
         """
         return None
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the context tensors, whatever the size of the images."""
+        return tuple(self.context_spec((3, 64, 64)))
+
+    def table(
+        self, make: Callable[..., Sequence[Tensor]], *sizes: int, like: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Tables that depend on the size of the images, made once for each size and reused.
+
+        They are buffers, so they move and widen with the module. In an export they are constants
+        where the sizes are fixed, and computed in the graph where a size is a symbol.
+
+        Args:
+            make: from `sizes` to the tables, on the CPU, in float32 or wider; a function, or a
+                method that depends on nothing but the parameters of D.
+            *sizes: what they are made for, e.g. a height and a width.
+            like: a tensor on the device where they are needed.
+        """
+        key = (make.__name__, *sizes)
+        if torch.compiler.is_compiling() and not (
+            all(type(size) is int for size in sizes) and key in self._size_tables
+        ):
+            return tuple(made.to(like.device) for made in make(*sizes))
+        names = self._size_tables.get(key)
+        if names is None or self.get_buffer(names[0]).device != like.device:
+            with torch.inference_mode(False):  # they outlive the call, for training as well
+                self._keep(key, [made.to(like.device) for made in make(*sizes)])
+        elif not torch.compiler.is_compiling():
+            self._size_tables.move_to_end(key)
+        return tuple(self.get_buffer(name) for name in self._size_tables[key])
+
+    def _keep(self, key: tuple[object, ...], tables: Sequence[Tensor]) -> None:
+        """Register tables as buffers, and drop those of the size that was used longest ago."""
+        names = tuple(f"_{'_'.join(map(str, key))}_{k}" for k in range(len(tables)))
+        for name, tensor in zip(names, tables, strict=True):
+            self.register_buffer(name, tensor, persistent=False)
+        self._size_tables[key] = names
+        self._size_tables.move_to_end(key)
+        if len(self._size_tables) > MAX_SIZES:
+            for name in self._size_tables.popitem(last=False)[1]:
+                delattr(self, name)
 
     def sample_context(
         self,
@@ -122,8 +178,8 @@ class Degradation(Buildable, nn.Module, ABC):
             ContextError: something can neither be found nor was given.
             UsageError: a hint is of no use to D.
         """
-        self.check_hints(hints, self.context_spec)
-        missing = [name for name in self.context_spec if name not in hints]
+        self.check_hints(hints, self.context_names)
+        missing = [name for name in self.context_names if name not in hints]
         if missing:
             raise ContextError(
                 missing[0], f"{name_of(self)} cannot tell it from a degraded picture"
@@ -189,4 +245,4 @@ class Degradation(Buildable, nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """Shown by `repr`, as torch modules do."""
-        return f"image_shape={self.image_shape}, num_steps={self.num_steps}"
+        return f"num_steps={self.num_steps}"

@@ -7,7 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.contracts.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    TensorSpec,
+)
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.restorer import Restorer
@@ -41,6 +48,25 @@ class Process(nn.Module, ABC):
         """What it was trained with, if it was trained or loaded; for model folders and files."""
         self.provenance: Mapping[str, Any] = {}
         """Where it comes from, as its model folder says, if it was loaded from one."""
+        self._image_shape = restorer.image_shape if isinstance(restorer, Restorer) else None
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of the images that R is trained on.
+
+        Raises:
+            UsageError: R is a torch module that does not say it, and nobody has set it.
+        """
+        if self._image_shape is None:
+            raise UsageError(
+                f"{type(self.restorer).__name__}: says no image_shape; set that of the process, "
+                "process.image_shape = (C, H, W)"
+            )
+        return self._image_shape
+
+    @image_shape.setter
+    def image_shape(self, shape: ImageShape) -> None:
+        self._image_shape = shape
 
     @property
     def num_steps(self) -> int:
@@ -53,9 +79,17 @@ class Process(nn.Module, ABC):
         return next(self.parameters(), torch.empty(0)).device
 
     @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def context_names(self) -> tuple[str, ...]:
         """The context that restoring takes: all of D's, or none if the sampler does not use it."""
-        return self.degradation.context_spec if self.sampler.uses_context else {}
+        return self.degradation.context_names if self.sampler.uses_context else ()
+
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
+        """Types and shapes of the context that restoring images of (C, H, W) takes."""
+        return self.degradation.context_spec(image_shape) if self.sampler.uses_context else {}
+
+    @abstractmethod
+    def estimate(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """R(x_t, t) for images of any size; see `ColdDiffusion.estimate`."""
 
     @abstractmethod
     def sample_context(

@@ -14,8 +14,17 @@ class Restorer(Buildable, nn.Module, ABC):
     Traceable by `torch.export` with a dynamic batch: no Python branch on tensor values.
 
     Args:
-        image_shape: (C, H, W) of the images.
+        image_shape: (C, H, W) of the images that it is trained on.
     """
+
+    size_multiple: int | None = None
+    """Height and width may be any multiple of this: the process pads by reflection to it, and
+    crops. None, as here, where only the size of training will do."""
+
+    reach: int | None = None
+    """How many pixels away a pixel of R(x_t, t) still depends on x_t. None, as here, where that is
+    the whole image: with attention, or statistics over the image. A number lets large images be
+    restored in tiles that agree with the whole."""
 
     def __init__(self, image_shape: ImageShape) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ def evaluate(
     count, levels = agreed["images"], agreed["timesteps"]
     device = process.device
     num_features = None if features is None else features.to(device).num_features
-    scores = {name: Scores(process.degradation.image_shape, device, num_features) for name in ROWS}
+    scores = {name: Scores(process.image_shape, device, num_features) for name in ROWS}
     draws = generator(seed, "evaluate")
     for start in range(0, count, batch_size):
         indices = range(start, min(start + batch_size, count))
@@ -92,7 +92,7 @@ def protocol(
     Raises:
         UsageError: the images do not have the model's shape, or there are not so many.
     """
-    shape = tuple(process.degradation.image_shape)
+    shape = tuple(process.image_shape)
     if tuple(dataset.image_shape) != shape:
         raise UsageError(f"data: its images are {tuple(dataset.image_shape)}, the model's {shape}")
     count = len(dataset) if count is None else count

@@ -94,7 +94,7 @@ def resolved_recipe(process: Process) -> Recipe:
     return Recipe(
         summary=recipe.summary if recipe else "",
         source=recipe.source if recipe else "",
-        image_shape=process.degradation.image_shape,
+        image_shape=process.image_shape,
         data=recipe.data if recipe else None,
         train=recipe.train if recipe else None,
         **{kind: ComponentTable.of(config) for kind, config in configs.items()},

@@ -82,6 +82,12 @@ class Scene:
         t, s = (levels(n, d.num_steps, draws) for _ in range(2))
         return cls(seed, subject, d, x0, t, s, d.sample_context(x0, draws))
 
+    @property
+    def shape(self) -> ImageShape:
+        """(C, H, W) of the images."""
+        _, channels, height, width = self.x0.shape
+        return channels, height, width
+
     def __str__(self) -> str:
         return (
             f"{len(self.x0)} images of {tuple(self.x0.shape[1:])} at levels {self.t.tolist()} "

@@ -37,25 +37,23 @@ class TypedFade(Degradation):
     """Towards a tone, for images that are marked; its context has a tensor of each type.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 3) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 3) -> None:
+        super().__init__(num_steps)
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """A tone, a column from which on the image fades, and the mark."""
         return {
-            "tone": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
+            "tone": TensorSpec(torch.float32, (image_shape[0], 1, 1)),
             "column": TensorSpec(torch.int64, ()),
             "marked": TensorSpec(torch.bool, ()),
         }
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw all three for each image."""
-        channels, _, width = self.image_shape
+        _, channels, _, width = x0.shape
         drawn = [
             (
                 torch.rand(channels, 1, 1, generator=generator),
@@ -69,7 +67,7 @@ class TypedFade(Degradation):
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        columns = torch.arange(self.image_shape[2], device=x0.device)
+        columns = torch.arange(x0.shape[3], device=x0.device)
         fades = (columns >= context["column"][:, None]) & context["marked"][:, None]
         weight = (t / self.num_steps)[:, None, None, None] * fades[:, None, None, :]
         return (x0 * (1 - weight) + context["tone"] * weight).to(x0.dtype)

@@ -26,8 +26,8 @@ LARGER: tuple[ImageShape, ...] = ((3, 64, 64), (1, 64, 64))
 UNREGISTERED = "unregistered"
 """The distribution of a class that no plugin brings."""
 
-SHAPED = ("degradation", "restorer", "prior")
-"""Kinds that are built for an image shape."""
+SHAPED = ("restorer", "prior")
+"""Kinds that are built for an image shape; a degradation is asked whether it takes one."""
 
 Target = type[Buildable] | Registered | str
 """A component class, a registered component, or its name: `"fog"`, `"fog@colddiff-fog"` or, where
@@ -93,13 +93,18 @@ class Subject:
         """Make an instance as `build` does.
 
         Args:
-            shape: (C, H, W), for the kinds that are made for one; the first usable when None.
+            shape: (C, H, W) of the images it is for; the first usable when None.
             **given: arguments that are not for a recipe to set, or that replace parameters.
 
         Raises:
             CheckSkipped: a parameter has no default and was not given.
+            ParameterError: it does not take such images.
         """
         self.need_params()
+        if self.kind == "degradation":
+            degradation = self.item.build(**{**self.all_params, **given})
+            degradation.check(self.shapes[0] if shape is None else shape)
+            return degradation
         elsewhere = self.given if shape is None else {"image_shape": shape}
         return self.item.build(**{**self.all_params, **elsewhere, **given})
 

@@ -49,13 +49,12 @@ def process(
 
     It can be saved and exported within the context.
     """
-    for part in (degradation, restorer, prior):
+    for part in (restorer, prior):
         shape = part.image_shape if part is not None else shape
     with Subject.of(TinyRestorer) as tiny, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield ColdDiffusion(
-            degradation
-            or build("degradation", "gaussian-blur", image_shape=shape, num_steps=4, std=0.7),
+            degradation or build("degradation", "gaussian-blur", num_steps=4, std=0.7),
             restorer or tiny.build(shape),
             sampler or build("sampler", "improved"),
             prior,
@@ -68,7 +67,7 @@ def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
     Raises:
         CheckFailed: the loss is not finite, or never lower than it was at first.
     """
-    x0 = images(8, process.degradation.image_shape, seeded(0))
+    x0 = images(8, process.image_shape, seeded(0))
     draws = seeded(1)
     t = torch.randint(1, process.num_steps + 1, (len(x0),), generator=draws)
     pixels = ((x0 + 1) * 127.5).round().to(torch.uint8)
@@ -100,7 +99,7 @@ def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
     Raises:
         CheckFailed: what was loaded restores something else.
     """
-    shape = process.degradation.image_shape
+    shape = process.image_shape
     x0 = images(2, shape, seeded(0))
     context = process.sample_context(x0, seeded(1))
     loaded = saved_and_loaded(process, folder)
@@ -171,7 +170,7 @@ def expect_to_agree(exporter: Exporter, path: Path, process: ColdDiffusion, what
     Raises:
         CheckFailed: they differ by more than `TOLERANCE`.
     """
-    x0 = images(2, process.degradation.image_shape, seeded(0))
+    x0 = images(2, process.image_shape, seeded(0))
     context = process.sample_context(x0, seeded(1))
     levels = _short(process)
     x_t = process.degrade(x0, levels[0], context)

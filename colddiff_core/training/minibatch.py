@@ -78,7 +78,7 @@ class Feed:
             )
 
     def _context(self, images: Tensor, known: Context, step: int, places: range) -> Context:
-        if not (known or self._process.degradation.context_spec):
+        if not (known or self._process.degradation.context_names):
             return NO_CONTEXT
         contexts = [
             self._process.sample_context(

@@ -142,7 +142,7 @@ def describe(
     recipe = resolved_recipe(process).model_copy(update={"data": None})
     configs = component_configs(process).values()
     learnt = process.prior.state_dict() if process.prior is not None else {}
-    shape, locality = process.degradation.image_shape, process.degradation.locality
+    shape, locality = process.image_shape, process.degradation.locality
     return {
         "colddiff.format": FORMAT,
         "colddiff.graph": graph,

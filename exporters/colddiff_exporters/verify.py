@@ -211,5 +211,5 @@ def _distance(found: NDArray[np.float32], expected: Tensor) -> float:
 
 def _take(images: Tensor | None, batch: int, process: Process, draws: torch.Generator) -> Tensor:
     if images is None:
-        return torch.rand(batch, *process.degradation.image_shape, generator=draws) * 2 - 1
+        return torch.rand(batch, *process.image_shape, generator=draws) * 2 - 1
     return images[torch.arange(batch) % len(images)]

@@ -47,7 +47,7 @@ def images(n: int = 2) -> Tensor:
 
 def test_the_restorer_is_called_with_the_level_of_its_input() -> None:
     restorer = Half()
-    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=4)
+    blur = build("degradation", "gaussian-blur", num_steps=4)
     ColdDiffusion(blur, restorer, build("sampler", "naive")).restore(images(), (4, 2, 1, 0))
     assert restorer.levels == [[4, 4], [2, 2], [1, 1]]
 

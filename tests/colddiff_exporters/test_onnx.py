@@ -23,11 +23,10 @@ from colddiff_exporters.runtime import OnnxSampler
 class Fade(Degradation):
     """Towards a random tone; context tensors of two types, one named as the graph names its own."""
 
-    def __init__(self, image_shape: tuple[int, int, int], *, num_steps: int = 4) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 4) -> None:
+        super().__init__(num_steps)
 
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {
             "level": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
             "inverted": TensorSpec(torch.bool, ()),
@@ -119,7 +118,7 @@ def test_attention_exports(tmp_path: Path) -> None:
     )
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=2)
+    blur = build("degradation", "gaussian-blur", num_steps=2)
     process = ColdDiffusion(blur, net, build("sampler", "naive")).eval()
     assert export(process, tmp_path / "m.onnx").max_error < 1e-5
 

@@ -33,7 +33,7 @@ def test_openvino_agrees_with_torch(process: Any, tmp_path: Path) -> None:
     compiled = openvino.Core().compile_model(tmp_path / "m.onnx", "CPU", precise)
     draws = torch.Generator().manual_seed(0)
     for batch in (1, 7):
-        x0 = torch.rand(batch, *made.degradation.image_shape, generator=draws) * 2 - 1
+        x0 = torch.rand(batch, *made.image_shape, generator=draws) * 2 - 1
         context = made.degradation.sample_context(x0, draws)
         for levels in (tuple(range(made.num_steps, -1, -1)), (made.num_steps, 1, 0)):
             x_t = made.degrade(x0, context=context)

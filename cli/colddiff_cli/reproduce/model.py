@@ -37,9 +37,7 @@ def existing(folder: Path, recipe: Recipe, device: str) -> ColdDiffusion:
         UsageError: its degradation is another, or it is no model folder.
     """
     process = ColdDiffusion.load(folder)
-    expected = build_table(
-        "degradation", recipe.degradation, image_shape=process.degradation.image_shape
-    )
+    expected = build_table("degradation", recipe.degradation)
     found, wanted = process.degradation.config, expected.config
     if found is None or (found.name, found.params) != (wanted.name, wanted.params):
         was = "unknown" if found is None else f"{found.name} {found.params}"

@@ -13,7 +13,7 @@ from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.subject import LARGER, SHAPED, SMALL, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
-GIVEN = {"degradation": 1, "restorer": 1, "prior": 1, "dataset": 1}
+GIVEN = {"restorer": 1, "prior": 1, "dataset": 1}
 """How many arguments come from elsewhere than a recipe: the image shape, or the split."""
 
 HEAVY = (
@@ -87,7 +87,7 @@ def imports_lightly(subject: Subject) -> None:
 def builds(subject: Subject) -> None:
     """It is built with these parameters, and refuses a size it cannot take by ParameterError."""
     subject.need_params()
-    if subject.kind not in SHAPED:
+    if subject.kind not in (*SHAPED, "degradation"):
         subject.build()
         return
     refusals: list[str] = []
@@ -104,7 +104,7 @@ def builds(subject: Subject) -> None:
                     f"image_shape={shape}: {one_line(error)}. A size that it cannot take is "
                     f"refused with ParameterError"
                 ) from error
-            if tuple(part.image_shape) != shape:
+            if subject.kind in SHAPED and tuple(part.image_shape) != shape:
                 raise CheckFailed(
                     f"built for images of {shape}, its image_shape is {part.image_shape}: pass "
                     f"image_shape on to super().__init__ as it is"

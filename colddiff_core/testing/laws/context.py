@@ -28,7 +28,7 @@ def deterministic_given_context(scene: Scene) -> None:
         "in sample_context, and compute tables from the parameters alone."
     )
     d, x0, t, context = scene.d, scene.x0, scene.t, scene.context
-    other: Degradation = scene.subject.build(d.image_shape)
+    other: Degradation = scene.subject.build(scene.shape)
     first = d(x0, t, context)
     d.sample_context(-x0, seeded(1))
     d(-x0, scene.s, context)
@@ -131,7 +131,8 @@ def context_from_the_generator(scene: Scene) -> None:
 
 def _expect_the_spec(scene: Scene, context: Context, images: Tensor) -> None:
     """Compare a context for some images with `context_spec`."""
-    spec = scene.d.context_spec
+    _, *shape = images.shape
+    spec = scene.d.context_spec((shape[0], shape[1], shape[2]))
     if set(context) != set(spec):
         scene.fail(
             f"the context holds {sorted(context)}, the spec {sorted(spec)}",

@@ -157,12 +157,12 @@ def _served(prior: Prior) -> Degradation:
     Raises:
         CheckSkipped: there is none.
     """
-    found = [d for d in _all_degradations(prior) if set(d.context_spec) <= set(prior.gives)]
+    found = [d for d in _all_degradations(prior) if set(d.context_names) <= set(prior.gives)]
     if not found:
         raise CheckSkipped("no installed degradation can do with the context that it gives")
-    d = max(found, key=lambda d: (len(d.context_spec), -d.num_steps))
+    d = max(found, key=lambda d: (len(d.context_names), -d.num_steps))
     _, context = prior.sample(2, seeded(0))
-    for name, spec in d.context_spec.items():
+    for name, spec in d.context_spec(prior.image_shape).items():
         if (context[name].dtype, tuple(context[name].shape[1:])) != (spec.dtype, spec.shape):
             raise CheckFailed(
                 f"context[{name!r}] is {context[name].dtype} {tuple(context[name].shape)} for 2 "
@@ -175,7 +175,9 @@ def _served(prior: Prior) -> Degradation:
 def _all_degradations(prior: Prior) -> Iterator[Degradation]:
     for item in registry().components("degradation"):
         try:
-            yield item.build(image_shape=prior.image_shape)
+            d: Degradation = item.build()
+            d.check(prior.image_shape)
+            yield d
         except ParameterError:  # not for such images, or it needs to be told more
             continue
 

@@ -218,7 +218,8 @@ def _accepted(subject: Subject) -> Iterator[tuple[str, Degradation]]:
         if found and not item.builtin:
             break
         try:
-            d: Degradation = item.build(image_shape=SMALL[0])
+            d: Degradation = item.build()
+            d.check(SMALL[0])
         except ParameterError:
             continue  # not for such images
         try:
@@ -240,7 +241,7 @@ def _moves(subject: Subject) -> Iterator[Move]:
 def _move(name: str, sampler: Sampler, d: Degradation) -> Move:
     """A step of four images, each from a level of its own to one of its own."""
     draws, n = seeded(0), 4
-    x0 = images(n, d.image_shape, draws)
+    x0 = images(n, SMALL[0], draws)
     t = levels(n, d.num_steps, draws).clamp(min=1)
     s = (torch.rand(n, generator=draws) * t).long()
     context = d.sample_context(x0, draws)
@@ -254,7 +255,7 @@ def _runs(
     """A process with a perfect restorer, images, a schedule and a context, by degradation."""
     for name, d in _accepted(subject):
         draws = seeded(0)
-        x0 = images(2, d.image_shape, draws)
+        x0 = images(2, SMALL[0], draws)
         context = d.sample_context(x0, draws)
         process = ColdDiffusion(d, _Known(x0), subject.build())
         some = torch.randperm(d.num_steps, generator=draws)[:6] + 1

@@ -142,7 +142,7 @@ def cost_does_not_grow(subject: Subject) -> None:
     if not isinstance(getattr(scene.d.config, "params", {}).get("num_steps"), int):
         return
     try:
-        twice = subject.build(scene.d.image_shape, num_steps=2 * scene.d.num_steps)
+        twice = subject.build(scene.shape, num_steps=2 * scene.d.num_steps)
     except ParameterError:
         return  # it has its own upper limit
     more = _cost(scene, twice, 1)

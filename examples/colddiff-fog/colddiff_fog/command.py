@@ -64,7 +64,7 @@ def film(
     if output.suffix.lower() not in MAX_SIDE:
         raise UsageError(f"-o {output}: expected a name that ends in {' or '.join(MAX_SIDE)}")
     process = ColdDiffusion.load(model)
-    channels, height, width = process.degradation.image_shape
+    channels, height, width = process.image_shape
     x0 = torch.from_numpy(
         to_batch([fit(read_image(path, channels), height, width) for path in pictures])
     )

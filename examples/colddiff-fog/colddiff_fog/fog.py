@@ -18,8 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colddiff_core import Context, Degradation, ParameterError, TensorSpec
-from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
+from colddiff_core import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    ParameterError,
+    TensorSpec,
+)
 
 _CELLS = 4  # of the random field, along each side of the image
 _NEAREST = 0.2  # so that all of the image fogs over
@@ -29,7 +35,6 @@ class Fog(Degradation):
     """Fog that thickens from level to level, over a random landscape.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of levels above 0.
         thickness: β at t = T; what lies farthest keeps exp(-thickness) of its light.
         air: the light of the air, -1 (black) to 1 (white).
@@ -40,13 +45,12 @@ class Fog(Degradation):
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 20,
         thickness: float = 4.0,
         air: float = 0.6,
     ) -> None:
-        super().__init__(image_shape, num_steps)
+        super().__init__(num_steps)
         if not thickness > 0:
             raise ParameterError(f"thickness: expected a positive number, got {thickness}")
         if not -1 <= air <= 1:
@@ -56,14 +60,13 @@ class Fog(Degradation):
         self.register_buffer("_beta", beta, persistent=False)
         self._beta: Tensor
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The distance of each pixel."""
-        return {"depth": TensorSpec(torch.float32, (1, *self.image_shape[1:]))}
+        return {"depth": TensorSpec(torch.float32, (1, *image_shape[1:]))}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw a smooth field for each image, and add a slope towards the top."""
-        _, height, width = self.image_shape
+        height, width = x0.shape[2:]
         coarse = [torch.rand(1, _CELLS, _CELLS, generator=generator) for _ in x0]
         hills = functional.interpolate(
             torch.stack(coarse), (height, width), mode="bilinear", align_corners=True

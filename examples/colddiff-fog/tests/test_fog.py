@@ -50,7 +50,7 @@ def test_the_recipe_names_the_fog() -> None:
 def test_a_film_of_lifting_fog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = (1, 16, 16)
     ColdDiffusion(
-        build("degradation", "fog", image_shape=shape, num_steps=3),
+        build("degradation", "fog", num_steps=3),
         build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)),
         build("sampler", "improved"),
     ).save(tmp_path / "model")

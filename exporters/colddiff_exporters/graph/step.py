@@ -45,7 +45,7 @@ X_S, X0_HAT = _D + OUTPUT, _R + OUTPUT
 
 def join(process: Process, restorer: onnx.ModelProto, transition: onnx.ModelProto) -> StepGraph:
     """Join the halves; a context tensor keeps its own name."""
-    context = list(process.context_spec)
+    context = process.context_names
     first = add_prefix_graph(restorer.graph, _R)
     second = add_prefix_graph(transition.graph, _D)
     outer = {_R + "x": X, _R + "t": T, _D + "x": X, _D + "t": T, _D + "s": S, _D + "x0_hat": X0_HAT}
@@ -61,7 +61,7 @@ def join(process: Process, restorer: onnx.ModelProto, transition: onnx.ModelProt
         weights=[*first.initializer, *second.initializer],
         value_info=[*first.value_info, *second.value_info],
         opset=list(transition.opset_import),
-        images=("batch", *process.degradation.image_shape),
+        images=("batch", *process.image_shape),
         contexts=contexts,
     )
 

@@ -26,10 +26,10 @@ _BATCH = 3  # more than one: torch.export takes a size of 1 for a constant
 class _Restorer(nn.Module):
     def __init__(self, process: Process) -> None:
         super().__init__()
-        self.restorer = process.restorer
+        self.process = process
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.restorer(x, t)  # type: ignore[no-any-return]
+        return self.process.estimate(x, t)
 
 
 class _Transition(nn.Module):
@@ -76,15 +76,18 @@ def trace_transition(process: Process, opset: int) -> onnx.ModelProto:
             "x0_hat": torch.zeros_like(x),
             "t": t,
             "s": t - 1,
-            "context": {name: drawn[name] for name in process.context_spec},
+            "context": {name: drawn[name] for name in process.context_names},
         }
-        return _trace(_Transition(process), arguments, opset)
+        transition = _Transition(process)
+        with torch.no_grad():
+            transition(**arguments)  # makes the tables of D for this size: constants of the graph
+        return _trace(transition, arguments, opset)
     except Exception as error:
         raise ExportError(_explain(parts, error)) from error
 
 
 def _images(process: Process) -> Tensor:
-    return torch.zeros(_BATCH, *process.degradation.image_shape)
+    return torch.zeros(_BATCH, *process.image_shape)
 
 
 def _levels(process: Process) -> Tensor:

@@ -19,13 +19,11 @@ _PRIVATE = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "t
 class _Step(nn.Module):
     def __init__(self, process: Process) -> None:
         super().__init__()
-        self.restorer = process.restorer
-        self.degradation = process.degradation
-        self.sampler = process.sampler
+        self.process = process
 
     def forward(self, x_t: Tensor, t: Tensor, s: Tensor, context: dict[str, Tensor]) -> Tensor:
-        x0_hat = self.restorer(x_t, t)
-        return self.sampler.step(x_t, x0_hat, t, s, self.degradation, context)
+        x0_hat = self.process.estimate(x_t, t)
+        return self.process.sampler.step(x_t, x0_hat, t, s, self.process.degradation, context)
 
 
 def program_file(process: Process) -> tuple[bytes, int]:
@@ -35,18 +33,18 @@ def program_file(process: Process) -> tuple[bytes, int]:
         ExportError: torch cannot trace it.
     """
     degradation = process.degradation
-    x = torch.zeros(3, *degradation.image_shape)  # a batch of 1 would be taken for a constant
+    x = torch.zeros(3, *process.image_shape)  # a batch of 1 would be taken for a constant
     t = torch.full((3,), process.num_steps, dtype=torch.int64)
     drawn = degradation.sample_context(x, torch.Generator().manual_seed(0))
-    context = {name: drawn[name] for name in process.context_spec}
+    context = {name: drawn[name] for name in process.context_names}
     batch = {0: torch.export.Dim("batch")}
     shapes = (batch, batch, batch, dict.fromkeys(context, batch))
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.export.export(
-                _Step(process).eval(), (x, t, t - 1, context), dynamic_shapes=shapes
-            )
+            step = _Step(process).eval()
+            step(x, t, t - 1, context)  # makes the tables of D for this size: constants
+            program = torch.export.export(step, (x, t, t - 1, context), dynamic_shapes=shapes)
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         parts = (process.degradation, process.restorer, process.sampler)

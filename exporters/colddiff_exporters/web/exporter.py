@@ -94,7 +94,7 @@ class WebExporter(Exporter):
             )
             facts = {
                 "runtime": runtime,
-                "image_shape": list(process.degradation.image_shape),
+                "image_shape": list(process.image_shape),
                 "num_steps": process.num_steps,
                 "sample": _write_sample(part / SAMPLE, process, images),
             }
@@ -111,13 +111,13 @@ class WebExporter(Exporter):
         return self._onnx.describe(_model_of(path))
 
     def _check(self, process: "Process") -> None:
-        needed = list(process.context_spec)
+        needed = process.context_names
         if needed:
             raise ExportError(
                 f"web: {type(process.degradation).__name__} takes the context {needed[0]!r}, and "
                 "a page has only a picture; export to onnx"
             )
-        if process.degradation.image_shape[0] not in (1, 3):
+        if process.image_shape[0] not in (1, 3):
             raise ExportError("web: a picture has 1 or 3 channels, this model others")
 
 
@@ -125,7 +125,7 @@ def _write_sample(path: Path, process: "Process", images: "Tensor | None") -> st
     """A degraded picture to begin with, where the degradation makes it of a clean one alone."""
     from colddiff_core.pictures.images import from_batch, write_image
 
-    if images is None or process.degradation.context_spec:
+    if images is None or process.degradation.context_names:
         return None
     write_image(path, from_batch(process.degrade(images[:1]).numpy())[0])
     return path.name

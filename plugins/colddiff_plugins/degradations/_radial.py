@@ -7,13 +7,18 @@
 | `kept[t]` | what t masks leave of a pixel: Π_{i<t} (1 - exp(-r² / 2β_i²)) |
 
 A mask depends on r² alone, which takes far fewer values than there are pixels (1,621 for the
-16,384 of a 128x128 image), and the same table serves every centre.
+16,384 of a 128x128 image), and the same table serves every centre. Where all T masks together leave
+a pixel as it is, to the last bit of float32, distances are not told apart: the table of a large
+image is no larger than its masks.
 """
 
-import torch
-from torch import Tensor, nn
+import math
+from collections.abc import Sequence
 
-from colddiff_core.contracts.errors import ParameterError
+import torch
+from torch import Tensor
+
+from colddiff_core import ImageShape, ParameterError
 
 MAX_ENTRIES = 50_000_000
 """Largest table that is made: a recipe may come from anybody."""
@@ -33,76 +38,97 @@ def mask_stds(std: float, std_step: float, num_steps: int) -> Tensor:
     return std_i
 
 
-def kept(std_i: Tensor, squared: Tensor) -> Tensor:
-    """(T + 1, n) float64: row t holds the product of the first t masks at n squared distances.
-
-    Raises:
-        ParameterError: the table would be over `MAX_ENTRIES`.
-    """
-    if len(std_i) * len(squared) > MAX_ENTRIES:
-        raise ParameterError(
-            f"num_steps: {len(std_i)} masks of {len(squared)} distances take a table of over "
-            f"{MAX_ENTRIES:,} numbers; use fewer steps or smaller images"
-        )
-    steps = -torch.expm1(-((squared.sqrt() / std_i[:, None]) ** 2) / 2)
-    return torch.cat([torch.ones_like(steps[:1]), torch.cumprod(steps, dim=0)])
-
-
-class RadialIndex(nn.Module):
-    """Spreads rows of a table over squared distances to images.
+class RadialTable:
+    """What masks of some widths leave of a pixel, by its distance from their centre.
 
     Args:
-        height: H of the images.
-        width: W of the images.
-        reach: the largest distance of a pixel from a centre, in rows and in columns.
+        std_i: (T,) float64, see `mask_stds`.
+        random: whether the centre may lie anywhere in the image, or one row or column outside;
+            else it lies in the middle, at (H // 2 - 1, W // 2 - 1).
     """
 
-    def __init__(self, height: int, width: int, reach: tuple[int, int]) -> None:
-        super().__init__()
-        rows, columns = (torch.arange(n + 1) ** 2 for n in reach)
-        squared, rank = torch.unique(rows[:, None] + columns, return_inverse=True)
-        self.register_buffer("_rank", rank, persistent=False)
-        self.register_buffer("_row", torch.arange(height), persistent=False)
-        self.register_buffer("_column", torch.arange(width), persistent=False)
-        self._rank: Tensor
-        self._row: Tensor
-        self._column: Tensor
-        self.register_buffer("squared", squared.double(), persistent=False)
-        self.squared: Tensor
-        """(n,): the squared distances that occur, which the columns of a table stand for."""
+    def __init__(self, std_i: Tensor, *, random: bool) -> None:
+        self._std_i = std_i
+        self._random = random
+        # T exp(-r² / 2β²) < 2^-25, half of float32's last bit
+        invisible = math.log(len(std_i)) + 25 * math.log(2)
+        self._limit = math.ceil(math.sqrt(2 * invisible) * float(std_i.max())) + 1  # pixels
 
-    def forward(self, values: Tensor, center: Tensor) -> Tensor:
-        """Look up each pixel's value.
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse sizes for which the table would be over `MAX_ENTRIES`.
 
-        Args:
-            values: (B, n), one row of the table for each image.
-            center: (B, 2) or (1, 2) int64: row, column; within reach, or indexing fails.
+        Raises:
+            ParameterError: it would.
+        """
+        a, b = self._reach(*image_shape[1:])
+        if len(self._std_i) * (a + 1) * (b + 1) / 2 > MAX_ENTRIES:
+            raise ParameterError(
+                f"{len(self._std_i)} masks of up to {a}x{b} pixels take a table of over "
+                f"{MAX_ENTRIES:,} numbers; use fewer steps, a smaller std or smaller images"
+            )
+
+    def make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Make the table of a size.
 
         Returns:
-            (B, 1, H, W).
+            `kept`, (T + 1, n) float64, and `rank`, (a + 1, b + 1) int64: the column of `kept` for
+            a pixel so many rows and columns away, or more where there are no more.
         """
-        rows = (self._row - center[:, :1]).abs()
-        columns = (self._column - center[:, 1:]).abs()
-        rank = self._rank[rows[:, :, None], columns[:, None, :]]
-        index = rank.flatten(1).expand(values.shape[0], -1)
-        return values.gather(1, index).reshape(-1, 1, *rank.shape[1:])
+        a, b = self._reach(height, width)
+        rows, columns = (torch.arange(n + 1) ** 2 for n in (a, b))
+        squared = (rows[:, None] + columns).clamp(max=self._limit**2)
+        squared, rank = torch.unique(squared, return_inverse=True)
+        steps = -torch.expm1(-((squared.double().sqrt() / self._std_i[:, None]) ** 2) / 2)
+        kept = torch.cat([torch.ones_like(steps[:1]), torch.cumprod(steps, dim=0)])
+        return kept, rank
 
-    def around(self, values: Tensor) -> Tensor:
-        """The values at all distances within reach from a centre, for sums over many centres.
-
-        Args:
-            values: (B, n), one row of the table for each image.
-
-        Returns:
-            (B, 2 a + 1, 2 b + 1) for a reach of (a, b). As in a Fourier transform, index k stands
-            for k rows or columns behind the centre, and -k for k before it.
-        """
-        rows, columns = (torch.arange(-(n - 1), n).abs().roll(n) for n in self._rank.shape)
-        rank = self._rank[rows[:, None], columns]
-        return values[:, rank.flatten()].reshape(-1, *rank.shape)
+    def _reach(self, height: int, width: int) -> tuple[int, int]:
+        """How many rows and columns away from a centre distances are told apart."""
+        sides = (height, width) if self._random else (height - height // 2, width - width // 2)
+        return min(sides[0], self._limit), min(sides[1], self._limit)
 
 
-def middle(height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
-    """The authors' middle as a (1, 2) centre, and how far a pixel can be from it."""
-    center = torch.tensor([[height // 2 - 1, width // 2 - 1]])
-    return center, (height - height // 2, width - width // 2)
+def middle(height: int, width: int) -> Tensor:
+    """The authors' middle as a (1, 2) centre."""
+    return torch.tensor([[height // 2 - 1, width // 2 - 1]])
+
+
+def spread(values: Tensor, rank: Tensor, center: Tensor, size: Sequence[int]) -> Tensor:
+    """Look up each pixel's value.
+
+    Args:
+        values: (B, n), one row of the table for each image.
+        rank: as `RadialTable` makes it.
+        center: (B, 2) or (1, 2) int64: row, column.
+        size: (H, W) of the images.
+
+    Returns:
+        (B, 1, H, W).
+    """
+    rows, columns = (
+        (torch.arange(n, device=rank.device) - at).abs().clamp(max=most - 1.0).long()
+        for n, at, most in zip(size, center[:, :, None].unbind(1), rank.shape, strict=True)
+    )
+    picked = rank[rows[:, :, None], columns[:, None, :]]
+    index = picked.flatten(1).expand(values.shape[0], -1)
+    return values.gather(1, index).reshape(-1, 1, *picked.shape[1:])
+
+
+def around(values: Tensor, rank: Tensor, size: Sequence[int]) -> Tensor:
+    """The values at all distances within an image from a centre, for sums over many centres.
+
+    Args:
+        values: (B, n), one row of the table for each image.
+        rank: as `RadialTable` makes it.
+        size: (H, W) of the images.
+
+    Returns:
+        (B, 2 H + 1, 2 W + 1). As in a Fourier transform, index k stands for k rows or columns
+        behind the centre, and -k for k before it.
+    """
+    rows, columns = (
+        torch.arange(-n, n + 1, device=rank.device).abs().clamp(max=most - 1).roll(n + 1)
+        for n, most in zip(size, rank.shape, strict=True)
+    )
+    picked = rank[rows[:, None], columns]
+    return values[:, picked.flatten()].reshape(-1, *picked.shape)

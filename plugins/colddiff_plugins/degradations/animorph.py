@@ -11,9 +11,10 @@
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, ImageShape
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.endpoint import EndpointDegradation
 from colddiff_plugins.degradations._cosine import cosine_schedule
-from colddiff_plugins.degradations.endpoint import EndpointDegradation, stand_in
+from colddiff_plugins.degradations._stand_in import stand_in
 
 
 class Animorph(EndpointDegradation):
@@ -23,12 +24,11 @@ class Animorph(EndpointDegradation):
     `dataset` draws them, or they are given as the context, `{"endpoint": images}`.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of steps to the other image alone.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 200) -> None:
-        super().__init__(image_shape, num_steps, cosine_schedule)
+    def __init__(self, *, num_steps: int = 200) -> None:
+        super().__init__(num_steps, cosine_schedule)
 
     def sample_context(
         self,

@@ -14,9 +14,10 @@ context, so that a degraded picture alone can be restored.
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, ImageShape
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.endpoint import EndpointDegradation
 from colddiff_core.contracts.locality import Locality
-from colddiff_plugins.degradations.endpoint import EndpointDegradation, stand_in
+from colddiff_plugins.degradations._stand_in import stand_in
 
 
 class Blend(EndpointDegradation):
@@ -26,12 +27,11 @@ class Blend(EndpointDegradation):
     gives them, or they are given as the context, `{"endpoint": images}`.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of steps to the degraded picture.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 20) -> None:
-        super().__init__(image_shape, num_steps, _evenly)
+    def __init__(self, *, num_steps: int = 20) -> None:
+        super().__init__(num_steps, _evenly)
 
     @property
     def locality(self) -> Locality:

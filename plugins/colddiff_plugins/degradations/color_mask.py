@@ -27,7 +27,7 @@ from colddiff_core.contracts.degradation import (
     ImageShape,
     TensorSpec,
 )
-from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
+from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle, spread
 
 _TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 _SPREAD = 0.5  # the authors draw each channel of the colour from [-0.5, 0.5)
@@ -37,7 +37,6 @@ class ColorMask(Degradation):
     """Cover the image with a flat colour, through Gaussians of std_i = std + i * std_step.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of masks.
         std: standard deviation of the first mask, pixels.
         std_step: by how much it grows at each step, pixels.
@@ -50,34 +49,27 @@ class ColorMask(Degradation):
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 750,
         std: float = 0.05,
         std_step: float = 0.05,
         reverse: bool = True,
     ) -> None:
-        super().__init__(image_shape, num_steps)
-        _, height, width = image_shape
-        center, reach = middle(height, width)
-        self._index = RadialIndex(height, width, reach)
-        weight = kept(mask_stds(std, std_step, num_steps), self._index.squared)
-        if reverse:
-            weight = 1 - weight.flip(0)
-            weight[0] = 1
-        self.register_buffer("_weight", weight.float(), persistent=False)
-        self.register_buffer("_center", center, persistent=False)
-        self._weight: Tensor
-        self._center: Tensor
+        super().__init__(num_steps)
+        self._radial = RadialTable(mask_stds(std, std_step, num_steps), random=False)
+        self._reverse = reverse
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse images too large for the masks' table; see `Degradation.check`."""
+        self._radial.check(image_shape)
+
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The colour of each image."""
-        return {"color": TensorSpec(torch.float32, (self.image_shape[0], 1, 1))}
+        return {"color": TensorSpec(torch.float32, (image_shape[0], 1, 1))}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw a muted colour for each image, as the authors do to train."""
-        shape = (self.image_shape[0], 1, 1)
+        shape = (x0.shape[1], 1, 1)
         colors = [(2 * torch.rand(shape, generator=generator) - 1) * _SPREAD for _ in x0]
         return {"color": torch.stack(colors).to(x0.device)}
 
@@ -88,7 +80,7 @@ class ColorMask(Degradation):
             ContextError: the colour is mixed with the image everywhere, as at low levels.
             UsageError: a hint other than `color`.
         """
-        flat = self._spread(self._weight[t], x_t) < _TRACE
+        flat = self._weight(t, x_t) < _TRACE
         if hints or not flat.flatten(1).any(1).all():
             return super().estimate_context(x_t, t, hints)
         covered = flat.to(torch.promote_types(x_t.dtype, torch.float32))
@@ -97,14 +89,24 @@ class ColorMask(Degradation):
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        weight = self._spread(self._weight[t], x0)
+        weight = self._weight(t, x0)
         return (weight * x0 + (1 - weight) * context["color"].to(weight.dtype)).to(x0.dtype)
 
     def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) = (A_s - A_t) ∘ (x0 - c)."""
-        change = self._spread(self._weight[s] - self._weight[t], x0)
+        change = self._weight(s, x0) - self._weight(t, x0)
         return (change * (x0 - context["color"].to(change.dtype))).to(x0.dtype)
 
-    def _spread(self, values: Tensor, x0: Tensor) -> Tensor:
-        weight: Tensor = self._index(values, self._center)
-        return weight.to(torch.promote_types(x0.dtype, torch.float32))
+    def _weight(self, t: Tensor, x0: Tensor) -> Tensor:
+        """A_t, (B, 1, H, W)."""
+        size = x0.shape[2:]
+        weight, rank = self.table(self._make, *size, like=x0)
+        spreaded = spread(weight[t], rank, middle(*size).to(x0.device), size)
+        return spreaded.to(torch.promote_types(x0.dtype, torch.float32))
+
+    def _make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        kept, rank = self._radial.make(height, width)
+        if self._reverse:
+            kept = 1 - kept.flip(0)
+            kept[0] = 1
+        return kept.float(), rank

@@ -23,30 +23,24 @@ class Desaturate(Degradation):
     """Mix in more of the grey image at each step.
 
     Args:
-        image_shape: (C, H, W) of the images, C at least 2.
         num_steps: T, the number of steps to full severity.
         schedule: how the weight of the colour falls: linear to 0, or by `factor` a step.
         factor: what a geometric step leaves of the colour, between 0 and 1.
         final_gray: at t = T, leave no colour whatever the schedule.
 
     Raises:
-        ParameterError: images of one channel, or a factor out of range.
+        ParameterError: a factor out of range.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 20,
         schedule: Literal["linear", "geometric"] = "linear",
         factor: float = 0.9,
         final_gray: bool = False,
     ) -> None:
-        super().__init__(image_shape, num_steps)
-        if image_shape[0] < 2:
-            raise ParameterError(
-                f"image_shape: expected colour images, 2 channels or more, got {image_shape[0]}"
-            )
+        super().__init__(num_steps)
         if not 0 < factor < 1:
             raise ParameterError(f"factor: expected a number between 0 and 1, got {factor:g}")
         t = torch.arange(num_steps + 1, dtype=torch.float64)
@@ -60,6 +54,13 @@ class Desaturate(Degradation):
     def locality(self) -> Locality:
         """Each pixel by itself."""
         return Locality(reach=0)
+
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse images without colour; see `Degradation.check`."""
+        if image_shape[0] < 2:
+            raise ParameterError(
+                f"expected colour images, 2 channels or more, got {image_shape[0]}"
+            )
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

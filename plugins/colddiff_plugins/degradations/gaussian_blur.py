@@ -33,7 +33,6 @@ class GaussianBlur(Degradation):
     """Blur a little more at each step, with kernels truncated at `kernel_size` and normalised.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of blurs at full severity.
         kernel_size: taps of each kernel, odd, pixels.
         std: standard deviation of the first kernel, pixels.
@@ -44,12 +43,11 @@ class GaussianBlur(Degradation):
         final_mean: at t = T, replace the image by the mean of each channel (for generation).
 
     Raises:
-        ParameterError: an even kernel, a std that is not positive, or an image too small.
+        ParameterError: an even kernel, or a std that is not positive.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 20,
         kernel_size: int = 11,
@@ -59,7 +57,7 @@ class GaussianBlur(Degradation):
         padding: Literal["circular", "reflect"] = "circular",
         final_mean: bool = False,
     ) -> None:
-        super().__init__(image_shape, num_steps)
+        super().__init__(num_steps)
         if not 1 <= kernel_size <= _MAX_KERNEL or kernel_size % 2 == 0:
             raise ParameterError(
                 f"kernel_size: expected an odd number of pixels up to {_MAX_KERNEL}, "
@@ -71,36 +69,25 @@ class GaussianBlur(Degradation):
             raise ParameterError(
                 f"std: every step needs a positive one, got {std_i.min():g} to {std_i.max():g}"
             )
-        taps = _gaussian_taps(std_i, kernel_size)
-        basis = _fourier_basis if padding == "circular" else _dct1_basis
-        for axis, n in zip("hw", image_shape[1:], strict=True):
-            if padding == "reflect" and n < 2:
-                raise ParameterError("padding: reflect needs at least 2 pixels a side")
-            v, v_inverse, frequency = basis(n)
-            h = _cumulative_transfer(taps, frequency)
-            if final_mean:
-                h[-1] = 0  # the mean is added by itself: the DCT-I has no row for it
-            self.register_buffer(f"_v_{axis}", v.float(), persistent=False)
-            self.register_buffer(f"_v_inverse_{axis}", v_inverse.float(), persistent=False)
-            self.register_buffer(f"_h_{axis}", h.float(), persistent=False)
+        self._taps = _gaussian_taps(std_i, kernel_size)
+        self._padding = padding
         is_mean = torch.zeros(num_steps + 1)
         is_mean[-1] = float(final_mean)
         self.register_buffer("_is_mean", is_mean, persistent=False)
-        self._v_h: Tensor
-        self._v_w: Tensor
-        self._v_inverse_h: Tensor
-        self._v_inverse_w: Tensor
-        self._h_h: Tensor
-        self._h_w: Tensor
         self._is_mean: Tensor
         self._final_mean = final_mean
-        j = torch.arange(taps.shape[1], dtype=taps.dtype)
-        self._reach = math.ceil(2 * math.sqrt((2 * taps * j**2).sum()))  # variances add up
+        j = torch.arange(self._taps.shape[1], dtype=self._taps.dtype)
+        self._reach = math.ceil(2 * math.sqrt((2 * self._taps * j**2).sum()))  # variances add up
 
     @property
     def locality(self) -> Locality | None:
         """Twice the deviation of all blurs together; none where the mean of the image is taken."""
         return None if self._final_mean else Locality(reach=self._reach)
+
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse what has no mirror image; see `Degradation.check`."""
+        if self._padding == "reflect" and min(image_shape[1:]) < 2:
+            raise ParameterError("padding: reflect needs at least 2 pixels a side")
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
@@ -116,17 +103,29 @@ class GaussianBlur(Degradation):
         """D(x0, s) - D(x0, t) with one transform pair, because D is linear in x0."""
         dtype = torch.promote_types(x0.dtype, torch.float32)  # sums over an axis need 24 bits
         x = x0.to(dtype)
-        change = (self._transfer(s) - self._transfer(t)).to(dtype)
-        spectrum = self._v_inverse_h.to(dtype) @ x @ self._v_inverse_w.to(dtype).mT
-        y = self._v_h.to(dtype) @ (spectrum * change) @ self._v_w.to(dtype).mT
+        v_h, v_inverse_h, h_h = self.table(self._axis, x.shape[2], like=x)
+        v_w, v_inverse_w, h_w = self.table(self._axis, x.shape[3], like=x)
+        change = (_outer(h_h[s], h_w[s]) - _outer(h_h[t], h_w[t])).to(dtype)
+        spectrum = v_inverse_h.to(dtype) @ x @ v_inverse_w.to(dtype).mT
+        y = v_h.to(dtype) @ (spectrum * change) @ v_w.to(dtype).mT
         if self._final_mean:
             weight = (self._is_mean[s] - self._is_mean[t]).to(dtype)
             y = y + weight[:, None, None, None] * x.mean((2, 3), keepdim=True)
         return y.to(x0.dtype)
 
-    def _transfer(self, t: Tensor) -> Tensor:
-        """h_t ⊗ h_t, (B, 1, H, W)."""
-        return self._h_h[t][:, None, :, None] * self._h_w[t][:, None, None, :]
+    def _axis(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """V, V⁻¹ and h of an axis of n pixels."""
+        basis = _fourier_basis if self._padding == "circular" else _dct1_basis
+        v, v_inverse, frequency = basis(n)
+        h = _cumulative_transfer(self._taps, frequency)
+        if self._final_mean:
+            h[-1] = 0  # the mean is added by itself: the DCT-I has no row for it
+        return v.float(), v_inverse.float(), h.float()
+
+
+def _outer(rows: Tensor, columns: Tensor) -> Tensor:
+    """(B, H) and (B, W) to (B, 1, H, W)."""
+    return rows[:, None, :, None] * columns[:, None, None, :]
 
 
 def _gaussian_taps(std: Tensor, kernel_size: int) -> Tensor:

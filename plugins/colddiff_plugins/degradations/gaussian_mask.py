@@ -27,7 +27,7 @@ from colddiff_core.contracts.degradation import (
 )
 from colddiff_core.contracts.errors import UsageError
 from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
-from colddiff_plugins.degradations._radial import RadialIndex, kept, mask_stds, middle
+from colddiff_plugins.degradations._radial import RadialTable, around, mask_stds, middle, spread
 
 
 class GaussianMask(Degradation):
@@ -37,7 +37,6 @@ class GaussianMask(Degradation):
     std_step = kernel_std.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of masks at full severity.
         std: standard deviation of the first mask, pixels.
         std_step: by how much it grows at each step, pixels.
@@ -50,33 +49,32 @@ class GaussianMask(Degradation):
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 50,
         std: float = 1.1,
         std_step: float = 0.1,
         center: Literal["middle", "random"] = "middle",
     ) -> None:
-        super().__init__(image_shape, num_steps)
-        _, height, width = image_shape
-        fixed, reach = middle(height, width) if center == "middle" else (None, (height, width))
-        self._index = RadialIndex(height, width, reach)
-        table = kept(mask_stds(std, std_step, num_steps), self._index.squared)
-        self.register_buffer("_kept", table.float(), persistent=False)
-        self.register_buffer("_center", fixed, persistent=False)
-        self._kept: Tensor
-        self._center: Tensor | None
+        super().__init__(num_steps)
+        self._random = center == "random"
+        self._radial = RadialTable(mask_stds(std, std_step, num_steps), random=self._random)
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse images too large for the masks' table; see `Degradation.check`."""
+        self._radial.check(image_shape)
+
+    def context_spec(
+        self,
+        image_shape: ImageShape,  # noqa: ARG002 - a centre has no size
+    ) -> Mapping[str, TensorSpec]:
         """The centre of a random mask."""
-        return {} if self._center is not None else {"center": TensorSpec(torch.int64, (2,))}
+        return {"center": TensorSpec(torch.int64, (2,))} if self._random else {}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw a centre for each image: row -1 to H - 1, column -1 to W - 1."""
-        if self._center is not None:
+        if not self._random:
             return NO_CONTEXT
-        sides = self.image_shape[1:]
+        sides = x0.shape[2:]
         centers = [
             torch.cat([torch.randint(-1, n, (1,), generator=generator) for n in sides]) for _ in x0
         ]
@@ -91,16 +89,17 @@ class GaussianMask(Degradation):
             UsageError: the masks lie in the middle, so that there is nothing to be told, or a
                 hint other than `center` or `mask`.
         """
-        if self._center is not None and "mask" in hints:
+        if not self._random and "mask" in hints:
             raise UsageError(
                 "mask: gaussian-mask with center = 'middle' has its hole in the middle of every "
                 "picture; leave the mask out, or train with center = 'random'"
             )
-        if self._center is not None or "center" in hints:
+        if not self._random or "center" in hints:
             return super().estimate_context(x_t, t, hints)
         self.check_hints(hints, ("mask", "center"))
         # On the CPU, since not every device knows float64
-        kept = self._index.around(self._kept[t]).cpu()
+        table, rank = self._kept(x_t)
+        kept = around(table[t], rank, x_t.shape[2:]).cpu()
         mask = hints.get("mask")
         center = (
             center_of_hole(x_t.cpu(), kept) if mask is None else center_of_mask(mask.cpu(), kept)
@@ -109,13 +108,23 @@ class GaussianMask(Degradation):
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        return self._multiply(x0, self._kept[t], context)
+        kept, rank = self._kept(x0)
+        return self._multiply(x0, kept[t], rank, context)
 
     def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) with one look-up and one product."""
-        return self._multiply(x0, self._kept[s] - self._kept[t], context)
+        kept, rank = self._kept(x0)
+        return self._multiply(x0, kept[s] - kept[t], rank, context)
 
-    def _multiply(self, x0: Tensor, values: Tensor, context: Context) -> Tensor:
-        center = context["center"] if self._center is None else self._center
-        mask: Tensor = self._index(values, center)
+    def _kept(self, x0: Tensor) -> tuple[Tensor, ...]:
+        return self.table(self._make, *x0.shape[2:], like=x0)
+
+    def _make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        kept, rank = self._radial.make(height, width)
+        return kept.float(), rank
+
+    def _multiply(self, x0: Tensor, values: Tensor, rank: Tensor, context: Context) -> Tensor:
+        size = x0.shape[2:]
+        center = context["center"] if self._random else middle(*size).to(x0.device)
+        mask = spread(values, rank, center, size)
         return (mask.to(torch.promote_types(x0.dtype, torch.float32)) * x0).to(x0.dtype)

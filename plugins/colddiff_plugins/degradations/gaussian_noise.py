@@ -11,23 +11,22 @@
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, ImageShape
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.endpoint import EndpointDegradation
 from colddiff_plugins.degradations._cosine import cosine_schedule
-from colddiff_plugins.degradations.endpoint import EndpointDegradation
 
 
 class GaussianNoise(EndpointDegradation):
     """Turn the image into noise along a cosine schedule.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T, the number of steps to noise alone.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 200) -> None:
-        super().__init__(image_shape, num_steps, cosine_schedule)
+    def __init__(self, *, num_steps: int = 200) -> None:
+        super().__init__(num_steps, cosine_schedule)
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw standard normal noise for each image."""
-        noise = [torch.randn(self.image_shape, generator=generator) for _ in x0]
+        noise = [torch.randn(image.shape, generator=generator) for image in x0]
         return {"endpoint": torch.stack(noise).to(x0.device)}

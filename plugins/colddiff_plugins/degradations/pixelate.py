@@ -28,45 +28,47 @@ _FIRST_HALVING = {
 }
 
 
+_MOST_HALVINGS = 16  # of 65,536 pixels, one is left
+
+
 class Pixelate(Degradation):
     """Halve height and width at each step and blow the result up again, block by block.
 
     Args:
-        image_shape: (C, H, W) of the images; H and W are divisible by 2^T.
         num_steps: T, the number of halvings.
         filter: how the first halving weighs the pixels; bicubic looks at four a side, without
             antialiasing, bilinear and area at two.
 
     Raises:
-        ParameterError: H or W cannot be halved that often.
+        ParameterError: more halvings than any picture has pixels for.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 3,
         filter: Literal["bicubic", "bilinear", "area"] = "bicubic",  # noqa: A002 - the field's word
     ) -> None:
-        super().__init__(image_shape, num_steps)
-        _, height, width = image_shape
-        possible = min((n & -n).bit_length() - 1 for n in (height, width))
-        if num_steps > possible:
-            raise ParameterError(
-                f"num_steps: a {height}x{width} image can be halved {possible} times, "
-                f"not {num_steps}"
-            )
-        taps = _FIRST_HALVING[filter]
-        self.register_buffer("_a_h", _halvings(height, num_steps, taps), persistent=False)
-        self.register_buffer("_a_w", _halvings(width, num_steps, taps), persistent=False)
-        self._a_h: Tensor
-        self._a_w: Tensor
+        super().__init__(num_steps)
+        if num_steps > _MOST_HALVINGS:
+            raise ParameterError(f"num_steps: expected 1 to {_MOST_HALVINGS}, got {num_steps}")
+        self._first = _FIRST_HALVING[filter]
 
     @property
     def locality(self) -> Locality:
         """The blocks; bicubic looks a pixel beyond them."""
         block = 2**self.num_steps
         return Locality(reach=block, grid=block)
+
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse images that cannot be halved so often; see `Degradation.check`."""
+        _, height, width = image_shape
+        possible = min(height, width).bit_length() - 1
+        if self.num_steps > possible:
+            raise ParameterError(
+                f"num_steps: a {height}x{width} image can be halved {possible} times, "
+                f"not {self.num_steps}"
+            )
 
     def forward(
         self,
@@ -75,19 +77,20 @@ class Pixelate(Degradation):
         context: Context = NO_CONTEXT,  # noqa: ARG002 - deterministic
     ) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        rows = self._a_h[t][:, None].to(x0.dtype)
-        columns = self._a_w[t][:, None].to(x0.dtype)
-        return rows @ x0 @ columns.mT
+        (a_h,) = self.table(self._halvings, x0.shape[2], like=x0)
+        (a_w,) = self.table(self._halvings, x0.shape[3], like=x0)
+        return a_h[t][:, None].to(x0.dtype) @ x0 @ a_w[t][:, None].to(x0.dtype).mT
 
-
-def _halvings(n: int, num_steps: int, taps: tuple[float, ...]) -> Tensor:
-    """(T + 1, n, n): A_0 = I, …, A_T."""
-    small = torch.eye(n, dtype=torch.float64)
-    matrices = [small]
-    for step in range(num_steps):
-        small = _halve(small, taps if step == 0 else (0.5, 0.5))
-        matrices.append(small.repeat_interleave(2 ** (step + 1), dim=0))
-    return torch.stack(matrices).float()
+    def _halvings(self, n: int) -> tuple[Tensor]:
+        """(T + 1, n, n): A_0 = I, …, A_T."""
+        block = 2**self.num_steps
+        row = torch.arange(-(-n // block) * block).clamp(max=n - 1)  # whole blocks
+        small = torch.eye(n, dtype=torch.float64)[row]
+        matrices = [small]
+        for step in range(self.num_steps):
+            small = _halve(small, self._first if step == 0 else (0.5, 0.5))
+            matrices.append(small.repeat_interleave(2 ** (step + 1), dim=0))
+        return (torch.stack(matrices)[:, :n].float(),)
 
 
 def _halve(rows: Tensor, taps: tuple[float, ...]) -> Tensor:

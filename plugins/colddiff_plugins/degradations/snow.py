@@ -34,7 +34,7 @@ from colddiff_core.contracts.degradation import (
 )
 from colddiff_core.contracts.errors import ParameterError
 
-_LUMA = {1: (1.0,), 3: (0.299, 0.587, 0.114)}
+_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -72,29 +72,22 @@ class Snow(Degradation):
     """Let snow fall on the image.
 
     Args:
-        image_shape: (C, H, W) of the images, C = 1 (grey) or 3 (red, green, blue).
         num_steps: T, the number of steps to full severity.
         level: severity of the storm.
         brighten: whiten the image as well, as snow on the ground does.
 
     Raises:
-        ParameterError: images of 2 channels, or more than 3.
+        ParameterError: an unknown level.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 200,
         level: Literal[1, 2, 3, 4] = 1,
         brighten: bool = True,
     ) -> None:
-        super().__init__(image_shape, num_steps)
-        channels, height, width = image_shape
-        if channels not in _LUMA:
-            raise ParameterError(
-                f"image_shape: snow falls on images of 1 or 3 channels, got {channels}"
-            )
+        super().__init__(num_steps)
         if level not in _STORMS:
             raise ParameterError(f"level: expected one of {[*_STORMS]}, got {level}")
         self._storm = _STORMS[level]
@@ -109,23 +102,23 @@ class Snow(Degradation):
             "_threshold": _with_row_0(threshold, torch.tensor(torch.inf)),
             "_tone": _with_row_0(tone, torch.tensor(1.0)),
             "_taps": F.pad(taps, (0, 1)).float(),
-            "_tap_h": _tap_between(height, self._storm.taps),
-            "_tap_w": _tap_between(width, self._storm.taps),
-            "_luma": torch.tensor(_LUMA[channels])[:, None, None],
+            "_luma": torch.tensor(_LUMA)[:, None, None],
         }
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
         self._threshold: Tensor
         self._tone: Tensor
         self._taps: Tensor
-        self._tap_h: Tensor
-        self._tap_w: Tensor
         self._luma: Tensor
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def check(self, image_shape: ImageShape) -> None:
+        """Refuse what is neither grey nor red, green and blue; see `Degradation.check`."""
+        if image_shape[0] not in (1, 3):
+            raise ParameterError(f"snow falls on images of 1 or 3 channels, got {image_shape[0]}")
+
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The snow field before the threshold, and whether the wind blows along the rows axis."""
-        _, height, width = self.image_shape
+        _, height, width = image_shape
         return {
             "layer": TensorSpec(torch.float32, (1, height, width)),
             "vertical": TensorSpec(torch.bool, ()),
@@ -135,7 +128,7 @@ class Snow(Degradation):
         """Draw a snow field and a wind for each image."""
         fields, winds = [], []
         for _ in x0:
-            fields.append(torch.randn((1, *self.image_shape[1:]), generator=generator))
+            fields.append(torch.randn((1, *x0.shape[2:]), generator=generator))
             winds.append(torch.rand((), generator=generator) > 0.5)
         field = self._storm.mean + self._storm.std * torch.stack(fields)
         layer = zoom_in(field, self._storm.zoom)
@@ -147,7 +140,7 @@ class Snow(Degradation):
         u = (x0.to(dtype) + 1) / 2
         v = u
         if self._brighten:
-            luma = (self._luma.to(dtype) * u).sum(1, keepdim=True)
+            luma = u if u.shape[1] == 1 else (self._luma.to(dtype) * u).sum(1, keepdim=True)
             tone = self._tone[t].to(dtype)[:, None, None, None]
             v = tone * u + (1 - tone) * torch.maximum(u, 1.5 * luma + 0.5)
         flakes = self._flakes(t, context["layer"].to(dtype), context["vertical"])
@@ -159,10 +152,18 @@ class Snow(Degradation):
         threshold = self._threshold[t][:, None, None, None]
         taps, calm = self._taps[t].to(layer.dtype), self._taps[0].to(layer.dtype)
         wind = vertical[:, None]
-        rows = torch.where(wind, taps, calm)[:, self._tap_h][:, None]
-        columns = torch.where(wind, calm, taps)[:, self._tap_w][:, None]
+        (tap_h,) = self.table(self._tap_between, layer.shape[2], like=layer)
+        (tap_w,) = self.table(self._tap_between, layer.shape[3], like=layer)
+        rows = torch.where(wind, taps, calm)[:, tap_h][:, None]
+        columns = torch.where(wind, calm, taps)[:, tap_w][:, None]
         flakes = torch.where(layer >= threshold, layer, 0).clamp(0, 1)
         return rows @ flakes @ columns.mT
+
+    def _tap_between(self, n: int) -> tuple[Tensor]:
+        """(n, n): which tap leads from a pixel to another; beyond the last, the zero after it."""
+        pixel, count = torch.arange(n), self._storm.taps
+        tap = pixel - pixel[:, None] + count // 2
+        return (torch.where((tap >= 0) & (tap < count), tap, count),)
 
 
 def zoom_in(field: Tensor, zoom: Fraction) -> Tensor:
@@ -190,13 +191,6 @@ def _taps(std: Tensor, count: int) -> Tensor:
 def _delta(count: int) -> Tensor:
     """(count,): the taps of no blur."""
     return (torch.arange(count) == count // 2).double()
-
-
-def _tap_between(n: int, count: int) -> Tensor:
-    """(n, n): which tap leads from a pixel to another; number `count`, a zero, beyond the last."""
-    pixel = torch.arange(n)
-    tap = pixel - pixel[:, None] + count // 2
-    return torch.where((tap >= 0) & (tap < count), tap, count)
 
 
 def _with_row_0(table: Tensor, row: Tensor) -> Tensor:

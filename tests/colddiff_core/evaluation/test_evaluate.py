@@ -63,7 +63,7 @@ class Bars(ImageDataset):
 def wide() -> ColdDiffusion:
     shape = (1, 16, 16)
     return ColdDiffusion(
-        build("degradation", "gaussian-mask", image_shape=shape, num_steps=4, center="random"),
+        build("degradation", "gaussian-mask", num_steps=4, center="random"),
         build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)),
         build("sampler", "improved"),
     ).eval()
@@ -124,7 +124,7 @@ def test_images_are_degraded_as_the_data_set_knows_they_were() -> None:
 
     shape = (1, 16, 16)
     process = ColdDiffusion(
-        build("degradation", "gaussian-mask", image_shape=shape, num_steps=4, center="random"),
+        build("degradation", "gaussian-mask", num_steps=4, center="random"),
         build("restorer", "unet", image_shape=shape, channels=8, multipliers=(1,)),
         build("sampler", "improved"),
     ).eval()

@@ -41,7 +41,7 @@ def test_every_component_loads_and_documents_its_parameters(item) -> None:  # ty
 
 
 def test_build_checks_fills_in_and_remembers() -> None:
-    blur = build("degradation", "gaussian-blur", image_shape=(1, 32, 32), num_steps=5, std=2)
+    blur = build("degradation", "gaussian-blur", num_steps=5, std=2)
     assert blur.num_steps == 5
     assert blur.config is not None
     assert blur.config.name == "gaussian-blur"
@@ -60,7 +60,7 @@ def test_an_alias_builds_the_same_component() -> None:
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownComponentError, match=r"did you mean 'gaussian-blur'\?"):
-        build("degradation", "gausian-blur", image_shape=(1, 8, 8))
+        build("degradation", "gausian-blur")
     with pytest.raises(UnknownComponentError, match="known: ddim, improved, naive"):
         build("sampler", "xyz")
     with pytest.raises(UnknownComponentError, match="the kinds are degradation"):
@@ -69,7 +69,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_a_constructors_complaint_names_the_component() -> None:
     with pytest.raises(ParameterError, match=r"^degradation 'gaussian-blur': kernel_size: "):
-        build("degradation", "gaussian-blur", image_shape=(1, 8, 8), kernel_size=4)
+        build("degradation", "gaussian-blur", kernel_size=4)
 
 
 def test_a_builtin_shadows_a_namesake_that_its_full_name_still_reaches() -> None:

@@ -67,7 +67,7 @@ def test_results_that_are_not_finite_are_an_error() -> None:
 def test_a_perfect_restorer_tells_every_level(name: str, params: dict[str, object]) -> None:
     draws = torch.Generator().manual_seed(0)
     x0 = torch.rand(1, 3, 16, 16, generator=draws) * 2 - 1
-    d = build("degradation", name, image_shape=(3, 16, 16), **params)
+    d = build("degradation", name, **params)
     context = d.sample_context(x0, draws)
     for true in sorted({1, d.num_steps // 2, d.num_steps - 1, d.num_steps} - {0}):
         x = to_uint8_levels(d(x0, torch.tensor([true]), context))
@@ -78,7 +78,7 @@ def test_a_perfect_restorer_tells_every_level(name: str, params: dict[str, objec
 
 
 def test_consistency_is_the_rms_of_each_image_within_the_margin() -> None:
-    d = build("degradation", "desaturate", image_shape=(2, 8, 8), num_steps=4)
+    d = build("degradation", "desaturate", num_steps=4)
     x = torch.zeros(2, 2, 8, 8)
     x0_hat = x.clone()
     x0_hat[1, :, 0] = 1  # grey, which stays as it is

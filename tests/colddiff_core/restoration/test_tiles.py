@@ -83,9 +83,7 @@ def at_level(process: ColdDiffusion, pixels: Pixels, shape: tuple[int, int, int]
     """The whole picture, degraded and restored at once by a model of its size."""
     params = process.degradation.config.params if process.degradation.config else {}
     name = process.degradation.config.name if process.degradation.config else ""
-    large = ColdDiffusion(
-        build("degradation", name, image_shape=shape, **params), process.restorer, process.sampler
-    )
+    large = ColdDiffusion(build("degradation", name, **params), process.restorer, process.sampler)
     x_t = large.degrade(torch.from_numpy(to_batch([pixels])))
     return np.stack([x_t.numpy()[0], large.restore(x_t).numpy()[0]])
 
@@ -126,12 +124,12 @@ def test_no_seam_is_seen(name: str, params: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("name", ["gaussian-mask", "snow", "gaussian-noise"])
 def test_what_is_not_local_says_so(name: str) -> None:
-    assert build("degradation", name, image_shape=(3, 16, 16)).locality is None
+    assert build("degradation", name).locality is None
 
 
 def test_a_blur_that_takes_the_mean_is_not_local() -> None:
     def blur(**params: object) -> Locality | None:
-        return build("degradation", "gaussian-blur", image_shape=(3, 16, 16), **params).locality
+        return build("degradation", "gaussian-blur", **params).locality
 
     assert blur(final_mean=True) is None
     # Variances add up: 4 boxes of nearly (-1, 0, 1) have a variance of 4 * 2/3
@@ -141,8 +139,8 @@ def test_a_blur_that_takes_the_mean_is_not_local() -> None:
 def test_a_tile_of_the_degraded_is_the_degraded_tile() -> None:
     pixels = torch.from_numpy(to_batch([photograph(64, 64)]))
     for name, params in (("pixelate", {"filter": "area"}), ("desaturate", {})):
-        whole = build("degradation", name, image_shape=(3, 64, 64), num_steps=3, **params)
-        part = build("degradation", name, image_shape=(3, 32, 32), num_steps=3, **params)
+        whole = build("degradation", name, num_steps=3, **params)
+        part = build("degradation", name, num_steps=3, **params)
         t = torch.tensor([3])
         torch.testing.assert_close(
             whole(pixels, t)[:, :, 16:48, 8:40], part(pixels[:, :, 16:48, 8:40], t)

@@ -28,8 +28,8 @@ parametrize.chosen = lambda kind, only: [
 ]
 
 class Still(Degradation):
-    def __init__(self, image_shape: tuple[int, int, int], *, num_steps: int = 3) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 3) -> None:
+        super().__init__(num_steps)
     def forward(self, x0, t, context=None):
         return x0
 """

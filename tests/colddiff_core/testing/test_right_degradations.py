@@ -21,12 +21,11 @@ class Shrink(Degradation):
     """Brightness towards black, without a table.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 1) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 1) -> None:
+        super().__init__(num_steps)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
         kept = column(1 - t / self.num_steps)
@@ -37,13 +36,12 @@ class Vignette(Degradation):
     """Darker corners, by a mask that is a function of the pixel.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
         power: how sharply they fall off.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 12, power: float = 2.0) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 12, power: float = 2.0) -> None:
+        super().__init__(num_steps)
         rows, columns = (torch.linspace(-1, 1, n) for n in image_shape[1:])
         radius = (rows[:, None] ** 2 + columns**2).sqrt() / math.sqrt(2)
         self.register_buffer("falloff", radius**power)  # persistent, for no reason
@@ -57,12 +55,11 @@ class BoxBlur(Degradation):
     """Depthwise convolutions with boxes that grow, mixed in by the level.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 5) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 5) -> None:
+        super().__init__(num_steps)
         self.register_buffer("box", torch.full((image_shape[0], 1, 5, 5), 1 / 25))
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
@@ -76,19 +73,17 @@ class Posts(Degradation):
     """Stripes that an index table switches off one after the other.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
         along: the axis that they run along.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 8,
         along: Literal["rows", "columns"] = "columns",
     ) -> None:
-        super().__init__(image_shape, num_steps)
+        super().__init__(num_steps)
         _, height, width = image_shape
         position = torch.arange(width if along == "columns" else height) % num_steps
         first = position[None, :] if along == "columns" else position[:, None]
@@ -102,11 +97,10 @@ class Shuffle(Degradation):
     """Channels wander into the mean of the others.
 
     Args:
-        image_shape: (C, H, W) of the images, C at least 3.
     """
 
-    def __init__(self, image_shape: ImageShape) -> None:
-        super().__init__(image_shape, 3)
+    def __init__(self) -> None:
+        super().__init__(3)
         if image_shape[0] < 3:
             raise ParameterError(f"image_shape: expected 3 channels or more, got {image_shape[0]}")
         self.register_buffer("order", torch.arange(image_shape[0]).roll(1), persistent=False)
@@ -120,12 +114,11 @@ class Downscale(Degradation):
     """Down and up again by interpolation, the more so the higher the level.
 
     Args:
-        image_shape: (C, H, W) of the images, H and W at least 64.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 4) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 4) -> None:
+        super().__init__(num_steps)
         if min(image_shape[1:]) < 64:
             raise ParameterError("image_shape: expected 64 pixels or more a side")
 
@@ -141,13 +134,12 @@ class Gamma(Degradation):
     """Darker midtones: a power of the brightness, clamped to be one.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
         gamma: the power at T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 10, gamma: float = 3) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 10, gamma: float = 3) -> None:
+        super().__init__(num_steps)
         self.gamma = gamma
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
@@ -160,12 +152,11 @@ class Solarize(Degradation):
     """Inverts what is brighter than a threshold that falls: discontinuous in the image.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 6) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 6) -> None:
+        super().__init__(num_steps)
         threshold = torch.linspace(1, -0.2, num_steps + 1)
         threshold[0] = math.inf
         self.register_buffer("threshold", threshold, persistent=False)
@@ -178,15 +169,13 @@ class Scratches(Degradation):
     """Where the image is scratched is drawn for the batch at once, one uniform number an image.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 7) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 7) -> None:
+        super().__init__(num_steps)
 
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"start": TensorSpec(torch.int64, ())}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
@@ -204,26 +193,23 @@ class Dust(Degradation):
     """A dict of tables in a ModuleDict, float16 noise as context, its own difference.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
         weights: of the grains.
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         num_steps: int = 9,
         weights: tuple[float, ...] = (0.5, 0.25),
     ) -> None:
-        super().__init__(image_shape, num_steps)
+        super().__init__(num_steps)
         self.names = tuple(f"grain{k}" for k in range(len(weights)))
         for name, weight in zip(self.names, weights, strict=True):
             table = weight * torch.arange(num_steps + 1) / num_steps
             self.register_buffer(name, table, persistent=False)
 
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {name: TensorSpec(torch.float32, self.image_shape) for name in self.names}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:

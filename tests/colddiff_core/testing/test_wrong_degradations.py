@@ -32,12 +32,11 @@ class Fade(Degradation):
     """A right one: x + w_t (c - x).
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps)
         self.register_buffer("w", torch.linspace(0, 1, num_steps + 1), persistent=False)
 
     def weight(self, t: Tensor) -> Tensor:
@@ -54,12 +53,10 @@ class Tinted(Fade):
     """A right one whose tone is drawn.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"tone": TensorSpec(torch.float32, (1, 1, 1))}
 
     def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
@@ -215,8 +212,8 @@ class DrawsFromNumpy(Tinted):
 @caught_by("deterministic_given_context", "another one, built alike .* does otherwise")
 @caught_by("rebuilds_the_same", "a model folder stores the parameters alone")
 class RandomTable(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         self.register_buffer("pattern", torch.rand(image_shape), persistent=False)
 
     def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
@@ -225,15 +222,13 @@ class RandomTable(Fade):
 
 @caught_by("context_matches_its_spec", r"shape without the batch axis")
 class SpecWithTheBatch(Tinted):
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"tone": TensorSpec(torch.float32, (1, 1, 1, 1))}
 
 
 @caught_by("context_matches_its_spec", r"holds \['tone'\], the spec \[\]")
 class NoSpec(Tinted):
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {}
 
 
@@ -287,15 +282,15 @@ class SameGeneratorEveryTime(Tinted):
 
 @caught_by("no_float64_inside", r"gives torch\.float64 where images, tables and context")
 class TableInFloat64(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         self.w = self.w.double()
 
 
 @caught_by("tables_are_buffers", r"self\.w is a tensor, but no buffer")
 class TableOnTheCpuOnly(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         table = self.w
         del self.w
         self.w = table
@@ -303,8 +298,8 @@ class TableOnTheCpuOnly(Fade):
 
 @caught_by("tables_are_buffers", r"self\.tables\['w'\]\[1\] is a tensor, but no buffer")
 class TableInADict(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         self.tables = {"w": (1, self.w.clone())}
 
 
@@ -316,8 +311,8 @@ class NewTensorsOnTheCpu(Fade):
 
 @caught_by("survives_half_and_back", r"after \.half\(\)\.float\(\) it degrades otherwise")
 class RoundsItsTables(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 9) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 9) -> None:
+        super().__init__(num_steps=num_steps)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         return nn.Module._apply(self, fn, recurse)
@@ -325,8 +320,8 @@ class RoundsItsTables(Fade):
 
 @caught_by("nothing_to_learn", r"'mix\.weight' is a parameter to be learnt")
 class LearntTone(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         self.mix = nn.Conv2d(image_shape[0], image_shape[0], 1)
 
 
@@ -379,8 +374,8 @@ class InfiniteAboveZero(Fade):
 
 @caught_by("restores_through_a_model_folder", "a model degrades otherwise")
 class RandomScale(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         self.scale = float(torch.rand(()))
 
     def tone(self, x0: Tensor, context: Context) -> Tensor:
@@ -410,7 +405,6 @@ class Unexplained(Fade):
     """Fade.
 
     Args:
-        image_shape: (C, H, W) of the images.
     """
 
 
@@ -419,25 +413,23 @@ class Positional(Fade):
     """Fade.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
     """
 
-    def __init__(self, image_shape: ImageShape, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
 
 
 @caught_by("parameters_documented", "argument num_steps has no type")
 class Untyped(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps=8) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps=8) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(num_steps=num_steps)
 
 
 @caught_by("parameters_round_trip", "strength: changed on the way through a recipe")
 class Forgetful(Fade):
     def __init__(
         self,
-        image_shape: ImageShape,
         *,
         strength: Annotated[float, PlainSerializer(lambda value: value / 2)] = 0.6,
     ) -> None:
@@ -447,23 +439,23 @@ class Forgetful(Fade):
 
 @caught_by("builds", r"image_shape=\(1, 16, 16\): it raised ValueError: colours only.*ParameterErr")
 class RefusesByValueError(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 8) -> None:
+        super().__init__(num_steps=num_steps)
         if image_shape[0] == 1:
             raise ValueError("colours only")
 
 
 @caught_by("builds", r"built for images of \(3, 16, 24\), its image_shape is \(3, 24, 16\)")
 class MistakesItsShape(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 8) -> None:
+    def __init__(self, *, num_steps: int = 8) -> None:
         channels, height, width = image_shape
         super().__init__((channels, width, height), num_steps=num_steps)
 
 
 @caught_by("builds", r"refused for every image shape.* num_steps: expected 1 to .*, got 0")
 class CannotBeBuilt(Fade):
-    def __init__(self, image_shape: ImageShape, *, num_steps: int = 0) -> None:
-        super().__init__(image_shape, num_steps=num_steps)
+    def __init__(self, *, num_steps: int = 0) -> None:
+        super().__init__(num_steps=num_steps)
 
 
 @caught_by("loads", "does not implement forward")
@@ -471,11 +463,10 @@ class Abstract(Degradation):
     """Abstract.
 
     Args:
-        image_shape: (C, H, W) of the images.
     """
 
-    def __init__(self, image_shape: ImageShape) -> None:
-        super().__init__(image_shape, 1)
+    def __init__(self) -> None:
+        super().__init__(1)
 
 
 @pytest.mark.parametrize(("wrong", "check", "message"), CASES)

@@ -116,7 +116,7 @@ def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(tmp_path: Path) ->
 
 
 def test_the_loss_is_the_mean_absolute_error_at_each_image_s_level() -> None:
-    pixelate = build("degradation", "pixelate", image_shape=(1, 8, 8), num_steps=3)
+    pixelate = build("degradation", "pixelate", num_steps=3)
     batch = Minibatch(
         torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8), torch.tensor([1, 3, 2, 1]), {}
     )
@@ -127,7 +127,7 @@ def test_the_loss_is_the_mean_absolute_error_at_each_image_s_level() -> None:
 
 
 def test_quantized_inputs_are_those_of_a_picture_file() -> None:
-    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=3)
+    blur = build("degradation", "gaussian-blur", num_steps=3)
     inputs: list[torch.Tensor] = []
 
     def spy(x_t: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
@@ -146,7 +146,7 @@ def test_quantized_inputs_are_those_of_a_picture_file() -> None:
 def test_what_is_drawn_for_an_image_depends_on_its_place_alone() -> None:
     """Neither on the parts that a batch is computed in nor on who computes them."""
     shape = (1, 8, 8)
-    mask = build("degradation", "gaussian-mask", image_shape=shape, num_steps=9, center="random")
+    mask = build("degradation", "gaussian-mask", num_steps=9, center="random")
     process = ColdDiffusion(mask, torch.nn.Identity(), build("sampler", "naive"))
     feed = Feed(build("dataset", "mnist-mini", split="train", image_size=8), process, 7, seed=0)
     (whole,) = feed.minibatches(3, range(7), 1)
@@ -183,13 +183,11 @@ def test_what_the_data_set_knows_of_an_image_goes_with_it() -> None:
             return {"center": torch.tensor([[k, k] for k in indices])}
 
     sampler = build("sampler", "naive")
-    mask = build(
-        "degradation", "gaussian-mask", image_shape=(1, 8, 8), num_steps=9, center="random"
-    )
+    mask = build("degradation", "gaussian-mask", num_steps=9, center="random")
     feed = Feed(Labelled(), ColdDiffusion(mask, torch.nn.Identity(), sampler), 7, seed=0)
     for part in feed.minibatches(1, range(7), 2):
         assert torch.equal(part.context["center"][:, 0], part.images[:, 0, 0, 0].long())
-    blur = build("degradation", "gaussian-blur", image_shape=(1, 8, 8), num_steps=3)
+    blur = build("degradation", "gaussian-blur", num_steps=3)
     feed = Feed(Labelled(), ColdDiffusion(blur, torch.nn.Identity(), sampler), 7, seed=0)
     with pytest.raises(UsageError, match=r"'center' with each image.* takes no context"):
         next(feed.minibatches(1, range(7), 1))

@@ -48,7 +48,7 @@ centers = st.tuples(st.integers(-1, SHAPE[1] - 1), st.integers(-1, SHAPE[2] - 1)
 @settings(max_examples=40, deadline=None)
 def test_the_hole_is_found_in_the_picture(center: tuple[int, int], t: int, seed: int) -> None:
     d, x0 = (
-        build("degradation", "gaussian-mask", image_shape=SHAPE, center="random"),
+        build("degradation", "gaussian-mask", center="random"),
         pictures(seed),
     )
     true = torch.tensor([center, (9, 17)])
@@ -61,7 +61,7 @@ def test_the_hole_is_found_in_the_picture(center: tuple[int, int], t: int, seed:
 @given(centers, st.integers(3, 50))
 @settings(max_examples=40, deadline=None)
 def test_the_hole_is_where_the_mask_is(center: tuple[int, int], t: int) -> None:
-    d = build("degradation", "gaussian-mask", image_shape=SHAPE, center="random")
+    d = build("degradation", "gaussian-mask", center="random")
     x, true = torch.zeros(1, *SHAPE), torch.tensor([center])
     soft = 1 - d(torch.ones(1, 1, *SHAPE[1:]), levels(x, t), {"center": true})
     for mask in (soft, (soft > 0.5).float()):  # as the operator makes it, and as people paint it
@@ -70,7 +70,7 @@ def test_the_hole_is_where_the_mask_is(center: tuple[int, int], t: int) -> None:
 
 
 def test_a_mask_of_another_shape_is_taken_for_the_hole_around_its_middle() -> None:
-    d = build("degradation", "gaussian-mask", image_shape=SHAPE, center="random")
+    d = build("degradation", "gaussian-mask", center="random")
     mask = torch.zeros(1, 1, *SHAPE[1:])
     mask[:, :, 4:11, 9:20] = 1
     found = d.estimate_context(torch.zeros(1, *SHAPE), torch.tensor([20]), {"mask": mask})
@@ -79,7 +79,7 @@ def test_a_mask_of_another_shape_is_taken_for_the_hole_around_its_middle() -> No
 
 def test_images_of_a_batch_have_levels_and_centers_of_their_own() -> None:
     d, x0 = (
-        build("degradation", "gaussian-mask", image_shape=SHAPE, center="random"),
+        build("degradation", "gaussian-mask", center="random"),
         pictures(0, 3),
     )
     t, true = torch.tensor([8, 20, 33]), torch.tensor([[3, 3], [20, 20], [-1, 11]])
@@ -89,7 +89,7 @@ def test_images_of_a_batch_have_levels_and_centers_of_their_own() -> None:
 
 
 def test_masks_in_the_middle_have_nothing_to_be_told() -> None:
-    d, x = build("degradation", "gaussian-mask", image_shape=SHAPE), torch.zeros(1, *SHAPE)
+    d, x = build("degradation", "gaussian-mask"), torch.zeros(1, *SHAPE)
     assert d.estimate_context(x, torch.tensor([5])) == {}
     with pytest.raises(UsageError, match=r"^mask: gaussian-mask with center = 'middle'"):
         d.estimate_context(x, torch.tensor([5]), {"mask": x[:, :1]})
@@ -98,7 +98,7 @@ def test_masks_in_the_middle_have_nothing_to_be_told() -> None:
 @pytest.mark.parametrize("t", [40, 50])
 def test_the_color_is_read_where_nothing_else_is_left(t: int) -> None:
     params = {"num_steps": 50, "std": 1.0, "std_step": 0.5}
-    d, x0 = build("degradation", "color-mask", image_shape=SHAPE, **params), pictures(0)
+    d, x0 = build("degradation", "color-mask", **params), pictures(0)
     color = torch.tensor([[0.4, -0.1, -0.3], [-0.5, 0.0, 0.2]])[:, :, None, None]
     x_t = degraded(d, x0, t, {"color": color})
     found = d.estimate_context(x_t, levels(x_t, t))["color"]
@@ -111,7 +111,7 @@ def test_the_color_is_read_where_nothing_else_is_left(t: int) -> None:
 
 @pytest.mark.parametrize("name", ["animorph", "blend", "gaussian-noise"])
 def test_at_level_T_the_endpoint_is_the_picture_itself(name: str) -> None:  # noqa: N802 - T
-    d, x0 = build("degradation", name, image_shape=SHAPE, num_steps=20), pictures(0)
+    d, x0 = build("degradation", name, num_steps=20), pictures(0)
     context = d.sample_context(x0, torch.Generator().manual_seed(0))
     x_t = d(x0, levels(x0, 20), context)
     found = d.estimate_context(x_t, levels(x_t, 20))
@@ -123,14 +123,14 @@ def test_at_level_T_the_endpoint_is_the_picture_itself(name: str) -> None:  # no
 
 
 def test_flakes_cannot_be_told() -> None:
-    d, x = build("degradation", "snow", image_shape=SHAPE), pictures(0)
+    d, x = build("degradation", "snow"), pictures(0)
     with pytest.raises(ContextError, match=r"^layer: snow cannot tell it"):
         d.estimate_context(x, levels(x, 3))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_useless_hints_are_refused(name: str) -> None:
-    d, x = build("degradation", name, image_shape=SHAPE), pictures(0)
+    d, x = build("degradation", name), pictures(0)
     hints = d.sample_context(x, torch.Generator())
     with pytest.raises(UsageError, match=f"^wind: {name} has no use for it"):
         d.estimate_context(x, levels(x, d.num_steps), {**hints, "wind": x})

@@ -34,7 +34,7 @@ def law(test: Callable[[Scene], None]) -> Callable[..., None]:
     @settings(max_examples=8, deadline=None)
     def of_every_degradation(name: str, rows: int, columns: int, batch: int, seed: int) -> None:
         shape = (3, 8 * rows, 8 * columns)  # pixelate halves the sides three times
-        d, draws = build("degradation", name, image_shape=shape), torch.Generator()
+        d, draws = build("degradation", name), torch.Generator()
         draws.manual_seed(seed)
         x0 = (0.7 * torch.randn(batch, *shape, generator=draws)).clamp(-1, 1)
         t, s = (

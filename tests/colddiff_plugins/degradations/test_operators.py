@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from colddiff_plugins.degradations.endpoint import EndpointDegradation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from colddiff_core import Context, Degradation, ParameterError, build
 from colddiff_core.registry.components import registry
-from colddiff_plugins.degradations.endpoint import EndpointDegradation
 
 NAMES = [item.name for item in registry().components("degradation") if item.builtin]
 
@@ -29,21 +29,21 @@ def test_any_number_of_channels_that_makes_sense(name: str) -> None:
         shape = (channels, 8, 8)
         if (name == "snow" and channels in (2, 4)) or (name == "desaturate" and channels == 1):
             with pytest.raises(ParameterError, match=f"channel.*{channels}"):
-                build("degradation", name, image_shape=shape)
+                build("degradation", name)
             continue
-        d, x0 = build("degradation", name, image_shape=shape), images(2, shape, draws)
+        d, x0 = build("degradation", name), images(2, shape, draws)
         last = torch.full((2,), d.num_steps)
         assert d(x0, last, d.sample_context(x0, draws)).shape == x0.shape
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_are_no_weights(name: str) -> None:
-    assert not build("degradation", name, image_shape=(3, 8, 8)).state_dict()
+    assert not build("degradation", name).state_dict()
 
 
 def last_of(name: str, **params: object) -> tuple[Degradation, Tensor, Tensor, Context]:
     """An operator, two images, D(x0, T) and its context."""
-    d = build("degradation", name, image_shape=(3, 16, 16), **params)
+    d = build("degradation", name, **params)
     draws = torch.Generator().manual_seed(1)
     x0 = images(2, (3, 16, 16), draws)
     context = d.sample_context(x0, draws)
@@ -65,7 +65,7 @@ def test_pixelate_leaves_blocks() -> None:
 
 
 def test_a_mask_hides_its_centre_and_little_else_at_first() -> None:
-    d = build("degradation", "gaussian-mask", image_shape=(1, 16, 16), num_steps=20)
+    d = build("degradation", "gaussian-mask", num_steps=20)
     t = torch.arange(d.num_steps + 1)
     mask = d(torch.ones(len(t), 1, 16, 16), t)
     assert (mask[1:, :, 7, 7] == 0).all()
@@ -74,7 +74,7 @@ def test_a_mask_hides_its_centre_and_little_else_at_first() -> None:
 
 
 def test_a_random_centre_lies_where_the_authors_draw_it() -> None:
-    d = build("degradation", "gaussian-mask", image_shape=(1, 4, 6), center="random")
+    d = build("degradation", "gaussian-mask", center="random")
     x0 = torch.ones(500, 1, 4, 6)
     context = d.sample_context(x0, torch.Generator().manual_seed(0))
     rows, columns = (set(axis.tolist()) for axis in context["center"].T)
@@ -87,7 +87,7 @@ def test_a_random_centre_lies_where_the_authors_draw_it() -> None:
 
 
 def test_a_centre_out_of_reach_is_an_error_and_no_other_mask() -> None:
-    d = build("degradation", "gaussian-mask", image_shape=(1, 8, 8), center="random")
+    d = build("degradation", "gaussian-mask", center="random")
     with pytest.raises(IndexError):
         d(torch.ones(1, 1, 8, 8), torch.tensor([1]), {"center": torch.tensor([[0, 20]])})
 
@@ -121,7 +121,7 @@ def test_the_endpoint_is_what_remains(name: str) -> None:
 @given(st.integers(1, 1000), st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
 def test_blend_is_even_and_exact_at_both_ends(num_steps: int, seed: int) -> None:
-    d = build("degradation", "blend", image_shape=(3, 4, 4), num_steps=num_steps)
+    d = build("degradation", "blend", num_steps=num_steps)
     draws = torch.Generator().manual_seed(seed)
     x0, endpoint = images(5, (3, 4, 4), draws), images(5, (3, 4, 4), draws)
     t, last = torch.randint(num_steps + 1, (5,), generator=draws), torch.full((5,), num_steps)
@@ -132,7 +132,7 @@ def test_blend_is_even_and_exact_at_both_ends(num_steps: int, seed: int) -> None
 
 
 def test_noise_keeps_the_variance() -> None:
-    d = build("degradation", "gaussian-noise", image_shape=(1, 1, 2))
+    d = build("degradation", "gaussian-noise")
     t = torch.arange(d.num_steps + 1)
     x0, endpoint = torch.eye(2).view(2, 1, 1, 1, 2).expand(-1, len(t), -1, -1, -1)
     a_and_b = d(x0, t, {"endpoint": endpoint})
@@ -141,7 +141,7 @@ def test_noise_keeps_the_variance() -> None:
 
 @pytest.mark.parametrize("name", ["animorph", "blend"])
 def test_without_another_image_it_turns_its_own(name: str) -> None:
-    d = build("degradation", name, image_shape=(1, 2, 2))
+    d = build("degradation", name)
     context = d.sample_context(torch.arange(4.0).view(1, 1, 2, 2), torch.Generator())
     assert context["endpoint"].flatten().tolist() == [3, 2, 1, 0]
 
@@ -155,7 +155,7 @@ def test_snow_only_brightens(brighten: bool) -> None:
 
 
 def test_wind_blows_along_one_axis() -> None:
-    d = build("degradation", "snow", image_shape=(1, 15, 15), level=1, num_steps=5, brighten=False)
+    d = build("degradation", "snow", level=1, num_steps=5, brighten=False)
     layer = torch.zeros(2, 1, 15, 15)
     layer[:, :, 7, 7] = 1
     context = {"layer": layer, "vertical": torch.tensor([True, False])}
@@ -177,4 +177,4 @@ def test_wind_blows_along_one_axis() -> None:
 )
 def test_bad_parameters_are_named(name: str, params: dict[str, object], field: str) -> None:
     with pytest.raises(ParameterError, match=field):
-        build("degradation", name, image_shape=(3, 8, 8), **params)
+        build("degradation", name, **params)

@@ -45,9 +45,9 @@ def test_the_figures_of_the_degraded_images_are_the_published_ones(
 ) -> None:
     x0 = images[recipe.split("-")[0]]
     table = load_recipe(recipe).degradation
-    d: Degradation = build_table("degradation", table, image_shape=tuple(x0.shape[1:]))
+    d: Degradation = build_table("degradation", table)
     draws = torch.Generator().manual_seed(0)
-    scores = Scores(d.image_shape, torch.device("cpu"))
+    scores = Scores(tuple(x0.shape[1:]), torch.device("cpu"))
     for batch in torch.split(x0, 500):
         t = torch.full((len(batch),), d.num_steps)
         scores.update(d(batch, t, d.sample_context(batch, draws)), batch)

@@ -124,7 +124,7 @@ def test_masks_of_one_step(file: str) -> None:
     last = case.params["num_steps"] - 1
     for i, z in zip((0, last), arrays["z"], strict=True):
         std = case.params["std"] + i * case.params["std_step"]
-        d = build("degradation", "gaussian-mask", image_shape=one.shape[1:], num_steps=1, std=std)
+        d = build("degradation", "gaussian-mask", num_steps=1, std=std)
         assert error(d(one, torch.tensor([1])), z[None, None]) <= case.tolerance
 
 

@@ -37,7 +37,7 @@ def make(name: str, pictures: Path) -> Prior:
 
 def test_what_a_prior_gives_is_what_training_degrades_with(pictures: Path) -> None:
     process = ColdDiffusion(
-        build("degradation", "animorph", image_shape=SHAPE, num_steps=3),
+        build("degradation", "animorph", num_steps=3),
         torch.nn.Identity(),
         build("sampler", "improved"),
         make("dataset", pictures),
@@ -119,7 +119,7 @@ def test_mistakes_are_explained(pictures: Path) -> None:
 
 def test_generation_needs_a_prior_that_fits() -> None:
     process = ColdDiffusion(
-        build("degradation", "gaussian-noise", image_shape=SHAPE, num_steps=2),
+        build("degradation", "gaussian-noise", num_steps=2),
         build("restorer", "unet", image_shape=SHAPE, channels=8, multipliers=(1,)),
         build("sampler", "improved"),
     )

@@ -73,7 +73,7 @@ def test_improved_forgives_an_error_of_brightness_when_colors_fade(
     error: float, timesteps: list[int]
 ) -> None:
     """Desaturation moves an image by its colours alone, which this estimate has right."""
-    x0, d = images(0), build("degradation", "desaturate", image_shape=SHAPE)
+    x0, d = images(0), build("degradation", "desaturate")
     improved, naive = (
         ColdDiffusion(d, Constant(x0 + error), build("sampler", name))
         for name in ("improved", "naive")
@@ -84,7 +84,7 @@ def test_improved_forgives_an_error_of_brightness_when_colors_fade(
 
 
 def test_ddim_with_the_true_image_estimates_the_true_endpoint() -> None:
-    d = build("degradation", "gaussian-noise", image_shape=SHAPE)
+    d = build("degradation", "gaussian-noise")
     x0 = images(0)
     context = d.sample_context(x0, torch.Generator().manual_seed(0))
     runs = [
@@ -97,7 +97,7 @@ def test_ddim_with_the_true_image_estimates_the_true_endpoint() -> None:
 
 
 def test_ddim_does_not_look_at_the_endpoint_it_is_given() -> None:
-    d = build("degradation", "gaussian-noise", image_shape=SHAPE)
+    d = build("degradation", "gaussian-noise")
     process = ColdDiffusion(d, nn.Module(), build("sampler", "ddim"))
     x_t, t, s = images(0), torch.tensor([90, 90]), torch.tensor([40, 40])
     x_s = [
@@ -110,14 +110,14 @@ def test_ddim_does_not_look_at_the_endpoint_it_is_given() -> None:
 @settings(max_examples=20, deadline=None)
 def test_ddim_on_a_blend_is_the_step_of_indi(num_steps: int, data: st.DataObject) -> None:
     """x_s = (1 - s/t) x0_hat + (s/t) x_t (arXiv 2303.11435), down to any level, without z."""
-    d = build("degradation", "blend", image_shape=SHAPE, num_steps=num_steps)
+    d = build("degradation", "blend", num_steps=num_steps)
     process = ColdDiffusion(d, Constant(images(1)), build("sampler", "ddim"))
     for step in process.steps(images(0), data.draw(schedules(num_steps))):
         close(step.x_s, torch.lerp(step.x0_hat, step.x_t, step.s / step.t))
 
 
 def test_ddim_says_which_degradation_has_no_endpoint() -> None:
-    d = build("degradation", "desaturate", image_shape=SHAPE)
+    d = build("degradation", "desaturate")
     x0 = images(0)
     process = ColdDiffusion(d, Constant(x0), build("sampler", "ddim"))
     with pytest.raises(UsageError, match="'desaturate' has none, use 'improved'"):

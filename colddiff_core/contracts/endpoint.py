@@ -30,28 +30,25 @@ class EndpointDegradation(Degradation, ABC):
     The endpoint can be read off x_t and an estimate of x0, which is what `ddim` needs.
 
     Args:
-        image_shape: (C, H, W) of the images.
         num_steps: T.
         schedule: from T to a_t and b_t for t = 0…T, each (T + 1,).
     """
 
     def __init__(
         self,
-        image_shape: ImageShape,
         num_steps: int,
         schedule: Callable[[int], tuple[Tensor, Tensor]],
     ) -> None:
-        super().__init__(image_shape, num_steps)
+        super().__init__(num_steps)
         signal, mixed = schedule(num_steps)
         self.register_buffer("_signal", signal.float(), persistent=False)
         self.register_buffer("_mixed", mixed.float(), persistent=False)
         self._signal: Tensor
         self._mixed: Tensor
 
-    @property
-    def context_spec(self) -> Mapping[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The endpoint of each image."""
-        return {"endpoint": TensorSpec(torch.float32, self.image_shape)}
+        return {"endpoint": TensorSpec(torch.float32, image_shape)}
 
     @abstractmethod
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
@@ -95,8 +92,3 @@ class EndpointDegradation(Degradation, ABC):
         dtype = torch.promote_types(x0.dtype, torch.float32)
         signal, mixed = (a.to(dtype)[:, None, None, None] for a in (signal, mixed))
         return (signal * x0 + mixed * context["endpoint"].to(dtype)).to(x0.dtype)
-
-
-def stand_in(x0: Tensor) -> Context:
-    """Each image, turned by 180°, for an endpoint that only the user's own pictures can give."""
-    return {"endpoint": x0.flip(2, 3).float()}
