@@ -96,7 +96,8 @@ def degrade(
 
     height, width, channels = pictures[0].shape
     params = dict(map(parse_assignment, settings or []))
-    degradation = build("degradation", name, image_shape=(channels, height, width), **params)
+    degradation = build("degradation", name, **params)
+    degradation.check((channels, height, width))
     x0 = torch.from_numpy(to_batch(pictures))
     context = dict(degradation.sample_context(x0, torch.Generator().manual_seed(seed)))
     if endpoint is not None:

@@ -9,15 +9,12 @@ if TYPE_CHECKING:
     from colddiff_core.process import ColdDiffusion
 
 
-def operator_of(
-    model: ExportedModel, why: str, image_shape: tuple[int, int, int] | None = None
-) -> "ColdDiffusion":
+def operator_of(model: ExportedModel, why: str) -> "ColdDiffusion":
     """The degradation, sampler and prior of a model, on the CPU, around no network.
 
     Args:
         model: a model folder or an exported file.
         why: what torch is needed for, to begin the message if there is none.
-        image_shape: (C, H, W) of the images; the model's own when None.
 
     Raises:
         UsageError: torch is not installed, or a plugin that the recipe names.
@@ -32,9 +29,7 @@ def operator_of(
 
     recipe = model.recipe
     return ColdDiffusion(
-        build_table(
-            "degradation", recipe.degradation, image_shape=image_shape or model.image_shape
-        ),
+        build_table("degradation", recipe.degradation),
         torch.nn.Identity(),
         build_table("sampler", recipe.sampler),
         None if recipe.prior is None else model.prior,

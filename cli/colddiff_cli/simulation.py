@@ -49,11 +49,10 @@ class Simulation:
         """Degrade one picture of any size, (C, H, W), mirrored up to multiples of `grid`."""
         import torch
 
-        height, width, channels = pixels.shape
+        height, width, _ = pixels.shape
         beyond = [(0, -side % grid) for side in (height, width)]
         padded = np.pad(pixels, [*beyond, (0, 0)], mode="symmetric")
-        shape = (channels, padded.shape[0], padded.shape[1])
-        degradation = operator_of(self._model, _WHY, shape).degradation
+        degradation = self._process.degradation
         x0 = torch.from_numpy(to_batch([padded]))
         context = degradation.sample_context(x0, self._generator)
         x_t: torch.Tensor = degradation(x0, torch.tensor([self.level]), context)

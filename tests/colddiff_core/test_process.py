@@ -7,17 +7,22 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core import ColdDiffusion, Prior, Sampler, Step, UsageError, build
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, TensorSpec
+from colddiff_core.contracts.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    TensorSpec,
+)
 
 
 class Fade(Degradation):
     """D(x, t, c) = x (1 - t/T) + c t/T with a random colour c."""
 
     def __init__(self) -> None:
-        super().__init__((1, 8, 8), 4)
+        super().__init__(4)
 
-    @property
-    def context_spec(self) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
         return {"colour": TensorSpec(torch.float32, (1, 1, 1))}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
@@ -43,6 +48,27 @@ class Half(nn.Module):
 
 def images(n: int = 2) -> Tensor:
     return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def from_256(x: Tensor) -> Tensor:
+    return ((x + 1) * 127).to(torch.uint8)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (1, 1), (33, 47), (2, 3)])
+def test_images_of_any_size_are_padded_by_reflection(
+    size: tuple[int, int], process: ColdDiffusion
+) -> None:
+    """The restorer sees multiples of its `size_multiple`; nothing of the padding comes out."""
+    x = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    seen: list[Tensor] = []
+    process.restorer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    x_t = process.degrade(x, 2)
+    restored = process.restore(x_t, (2, 0))
+    assert restored.shape == x.shape
+    multiple = process.restorer.size_multiple
+    for padded in seen:
+        assert padded.shape[2:] == tuple(-(-n // multiple) * multiple for n in size)
+        assert torch.equal(padded[:, :, : size[0], : size[1]], x_t)
 
 
 def test_the_restorer_is_called_with_the_level_of_its_input() -> None:
@@ -102,14 +128,20 @@ def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: p.degrade(torch.zeros(2, 3, 8, 8)), r"expected \(batch, 1, 8, 8\)"),
+        (lambda p: p.degrade(torch.zeros(2, 3, 8, 8)), r"the restorer takes 1 channels, got 3"),
+        (lambda p: p.degrade(from_256(images())), r"got torch.uint8; use from_uint8"),
+        (lambda p: p.degrade(images().long()), r"floating point in \[-1, 1\], got torch.int64"),
+        (lambda p: p.restore(images().double()), r"computes in torch.float32, got torch.float64"),
         (lambda p: p.degrade(images(), 5), "expected levels 0 to 4"),
         (lambda p: p.degrade(images(), torch.tensor([1, 2, 3])), "one integer, or 2, one for each"),
         (lambda p: p.degrade(images(), torch.tensor([[1], [2]])), "one integer, or 2, one for"),
         (lambda p: p.degrade(images(), 2.5), "one integer, or 2, one for each image; got 2.5"),
         (lambda p: p.degrade(images(), context={"x": images()}), "the degradation has no 'x'"),
         (lambda p: p.restore(images(), (4, 1.5, 0)), "expected integers"),
-        (lambda p: p.restore(images()[0]), r"expected \(batch, 1, 8, 8\), got \(1, 8, 8\)"),
+        (
+            lambda p: p.restore(images()[0]),
+            r"expected \(batch, channels, height, width\), got \(1, 8, 8\)",
+        ),
         (lambda p: p.restore(images(), (1, 4, 0)), "strictly decrease"),
     ],
 )
@@ -141,7 +173,7 @@ def test_a_sampler_that_does_not_use_the_context_needs_none() -> None:
 
     fade = ColdDiffusion(Fade(), Half(), Forgetful())
     context = fade.degradation.sample_context(images(), torch.Generator())
-    assert not fade.context_spec
+    assert not fade.context_names
     assert torch.equal(fade.restore(images(), (4, 0)), images() / 2)
     assert torch.equal(fade.restore(images(), (4, 0), context), images() / 2)
     drawn = fade.generate(3, White((1, 8, 8)), (4, 0), generator=torch.Generator())

@@ -55,7 +55,7 @@ def test_the_file_agrees_with_torch(
     for batch in (1, 7):
         x0 = torch.rand(batch, channels, 16, 8, generator=draws) * 2 - 1
         context = process.degradation.sample_context(x0, draws)
-        arrays = {name: context[name].numpy() for name in process.context_spec}
+        arrays = {name: context[name].numpy() for name in process.context_names}
         for levels in (full(process.num_steps), evenly(process.num_steps, 2)):
             x_t = process.degrade(x0, levels[0], context)
             feed = {"x_t": x_t.numpy(), "timesteps": np.array(levels), **arrays}

@@ -26,14 +26,14 @@ class Fade(Degradation):
     def __init__(self, *, num_steps: int = 4) -> None:
         super().__init__(num_steps)
 
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: tuple[int, int, int]) -> dict[str, TensorSpec]:
         return {
-            "level": TensorSpec(torch.float32, (self.image_shape[0], 1, 1)),
+            "level": TensorSpec(torch.float32, (image_shape[0], 1, 1)),
             "inverted": TensorSpec(torch.bool, ()),
         }
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
-        shape = (len(x0), self.image_shape[0], 1, 1)
+        shape = (len(x0), x0.shape[1], 1, 1)
         return {
             "inverted": torch.rand(len(x0), generator=generator) > 0.5,
             "level": torch.rand(shape, generator=generator),

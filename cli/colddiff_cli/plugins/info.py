@@ -108,12 +108,13 @@ def _context(item: "Registered") -> dict[str, dict[str, Any]] | None:
 
     for shape in _SHAPES:
         try:
-            degradation = registry().build(item.kind, item.identity, image_shape=shape)
+            degradation = registry().build(item.kind, item.identity)
+            degradation.check(shape)
         except ParameterError:
             continue
         return {
             name: {"dtype": str(spec.dtype).removeprefix("torch."), "shape": list(spec.shape)}
-            for name, spec in degradation.context_spec.items()
+            for name, spec in degradation.context_spec(shape).items()
         }
     return None
 

@@ -82,6 +82,48 @@ class RadialTable:
         kept = torch.cat([torch.ones_like(steps[:1]), torch.cumprod(steps, dim=0)])
         return kept, rank
 
+    def spread(self, values: Tensor, rank: Tensor, center: Tensor, size: Sequence[int]) -> Tensor:
+        """Look up each pixel's value.
+
+        Args:
+            values: (B, n), one row of a table for each image.
+            rank: as `make` returns it.
+            center: (B, 2) or (1, 2) int64: row, column; within reach, or indexing fails.
+            size: (H, W) of the images.
+
+        Returns:
+            (B, 1, H, W).
+        """
+        rows, columns = (
+            self._apart(torch.arange(n, device=rank.device) - at[:, None])
+            for n, at in zip(size, center.unbind(1), strict=True)
+        )
+        picked = rank[rows[:, :, None], columns[:, None, :]]
+        index = picked.flatten(1).expand(values.shape[0], -1)
+        return values.gather(1, index).reshape(-1, 1, *picked.shape[1:])
+
+    def around(self, values: Tensor, rank: Tensor, size: Sequence[int]) -> Tensor:
+        """The values at all distances within an image from a centre, for sums over many centres.
+
+        Args:
+            values: (B, n), one row of a table for each image.
+            rank: as `make` returns it.
+            size: (H, W) of the images.
+
+        Returns:
+            (B, 2 H + 1, 2 W + 1). As in a Fourier transform, index k stands for k rows or columns
+            behind the centre, and -k for k before it.
+        """
+        rows, columns = (
+            self._apart(torch.arange(-n, n + 1, device=rank.device)).roll(n + 1) for n in size
+        )
+        picked = rank[rows[:, None], columns]
+        return values[:, picked.flatten()].reshape(-1, *picked.shape)
+
+    def _apart(self, offsets: Tensor) -> Tensor:
+        # float bounds: torch.onnx sorts a graph wrongly where integers are clamped twice
+        return offsets.abs().clamp(max=float(self._limit)).long()
+
     def _reach(self, height: int, width: int) -> tuple[int, int]:
         """How many rows and columns away from a centre distances are told apart."""
         sides = (height, width) if self._random else (height - height // 2, width - width // 2)
@@ -91,44 +133,3 @@ class RadialTable:
 def middle(height: int, width: int) -> Tensor:
     """The authors' middle as a (1, 2) centre."""
     return torch.tensor([[height // 2 - 1, width // 2 - 1]])
-
-
-def spread(values: Tensor, rank: Tensor, center: Tensor, size: Sequence[int]) -> Tensor:
-    """Look up each pixel's value.
-
-    Args:
-        values: (B, n), one row of the table for each image.
-        rank: as `RadialTable` makes it.
-        center: (B, 2) or (1, 2) int64: row, column.
-        size: (H, W) of the images.
-
-    Returns:
-        (B, 1, H, W).
-    """
-    rows, columns = (
-        (torch.arange(n, device=rank.device) - at).abs().clamp(max=most - 1.0).long()
-        for n, at, most in zip(size, center[:, :, None].unbind(1), rank.shape, strict=True)
-    )
-    picked = rank[rows[:, :, None], columns[:, None, :]]
-    index = picked.flatten(1).expand(values.shape[0], -1)
-    return values.gather(1, index).reshape(-1, 1, *picked.shape[1:])
-
-
-def around(values: Tensor, rank: Tensor, size: Sequence[int]) -> Tensor:
-    """The values at all distances within an image from a centre, for sums over many centres.
-
-    Args:
-        values: (B, n), one row of the table for each image.
-        rank: as `RadialTable` makes it.
-        size: (H, W) of the images.
-
-    Returns:
-        (B, 2 H + 1, 2 W + 1). As in a Fourier transform, index k stands for k rows or columns
-        behind the centre, and -k for k before it.
-    """
-    rows, columns = (
-        torch.arange(-n, n + 1, device=rank.device).abs().clamp(max=most - 1).roll(n + 1)
-        for n, most in zip(size, rank.shape, strict=True)
-    )
-    picked = rank[rows[:, None], columns]
-    return values[:, picked.flatten()].reshape(-1, *picked.shape)

@@ -27,7 +27,7 @@ from colddiff_core.contracts.degradation import (
     ImageShape,
     TensorSpec,
 )
-from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle, spread
+from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
 
 _TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 _SPREAD = 0.5  # the authors draw each channel of the colour from [-0.5, 0.5)
@@ -101,8 +101,10 @@ class ColorMask(Degradation):
         """A_t, (B, 1, H, W)."""
         size = x0.shape[2:]
         weight, rank = self.table(self._make, *size, like=x0)
-        spreaded = spread(weight[t], rank, middle(*size).to(x0.device), size)
-        return spreaded.to(torch.promote_types(x0.dtype, torch.float32))
+        center = middle(*size).to(x0.device)
+        return self._radial.spread(weight[t], rank, center, size).to(
+            torch.promote_types(x0.dtype, torch.float32)
+        )
 
     def _make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         kept, rank = self._radial.make(height, width)

@@ -27,7 +27,7 @@ from colddiff_core.contracts.degradation import (
 )
 from colddiff_core.contracts.errors import UsageError
 from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
-from colddiff_plugins.degradations._radial import RadialTable, around, mask_stds, middle, spread
+from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
 
 
 class GaussianMask(Degradation):
@@ -99,7 +99,7 @@ class GaussianMask(Degradation):
         self.check_hints(hints, ("mask", "center"))
         # On the CPU, since not every device knows float64
         table, rank = self._kept(x_t)
-        kept = around(table[t], rank, x_t.shape[2:]).cpu()
+        kept = self._radial.around(table[t], rank, x_t.shape[2:]).cpu()
         mask = hints.get("mask")
         center = (
             center_of_hole(x_t.cpu(), kept) if mask is None else center_of_mask(mask.cpu(), kept)
@@ -126,5 +126,5 @@ class GaussianMask(Degradation):
     def _multiply(self, x0: Tensor, values: Tensor, rank: Tensor, context: Context) -> Tensor:
         size = x0.shape[2:]
         center = context["center"] if self._random else middle(*size).to(x0.device)
-        mask = spread(values, rank, center, size)
+        mask = self._radial.spread(values, rank, center, size)
         return (mask.to(torch.promote_types(x0.dtype, torch.float32)) * x0).to(x0.dtype)

@@ -32,14 +32,14 @@ class UNet(Restorer):
     """Residual U-Net with additive skips.
 
     Args:
-        image_shape: (C, H, W); H and W are divisible by 2^(number of multipliers - 1).
+        image_shape: (C, H, W) of the images that it is trained on.
         channels: width at full resolution, a multiple of 8.
         multipliers: width at each resolution, in units of `channels`; one halving between two.
         blocks: residual blocks at each resolution, on the way down and on the way up.
         attention: let all positions of the lowest resolution see each other.
 
     Raises:
-        ParameterError: the widths are unusable, or H or W is not divisible.
+        ParameterError: the widths are unusable.
     """
 
     def __init__(
@@ -61,13 +61,8 @@ class UNet(Restorer):
             )
         if not 1 <= blocks <= 16:
             raise ParameterError(f"blocks: expected 1 to 16, got {blocks}")
-        colours, height, width = image_shape
-        self.factor = 2 ** (len(multipliers) - 1)
-        if height % self.factor or width % self.factor:
-            raise ParameterError(
-                f"image_shape: {len(multipliers)} multipliers need a height and width divisible "
-                f"by {self.factor}, got {height}x{width}"
-            )
+        colours = image_shape[0]
+        self.factor = self.size_multiple = 2 ** (len(multipliers) - 1)
         widths = [channels * m for m in multipliers]
         weights = sum(2 * blocks * 2 * 9 * w**2 for w in widths)  # of the convolutions, about
         if weights > _MAX_WEIGHTS:

@@ -145,7 +145,6 @@ def test_quantized_inputs_are_those_of_a_picture_file() -> None:
 
 def test_what_is_drawn_for_an_image_depends_on_its_place_alone() -> None:
     """Neither on the parts that a batch is computed in nor on who computes them."""
-    shape = (1, 8, 8)
     mask = build("degradation", "gaussian-mask", num_steps=9, center="random")
     process = ColdDiffusion(mask, torch.nn.Identity(), build("sampler", "naive"))
     feed = Feed(build("dataset", "mnist-mini", split="train", image_size=8), process, 7, seed=0)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from colddiff_plugins.degradations.endpoint import EndpointDegradation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from colddiff_core import Context, Degradation, ParameterError, build
+from colddiff_core.contracts.endpoint import EndpointDegradation
 from colddiff_core.registry.components import registry
 
 NAMES = [item.name for item in registry().components("degradation") if item.builtin]
@@ -29,7 +29,7 @@ def test_any_number_of_channels_that_makes_sense(name: str) -> None:
         shape = (channels, 8, 8)
         if (name == "snow" and channels in (2, 4)) or (name == "desaturate" and channels == 1):
             with pytest.raises(ParameterError, match=f"channel.*{channels}"):
-                build("degradation", name)
+                build("degradation", name).check(shape)
             continue
         d, x0 = build("degradation", name), images(2, shape, draws)
         last = torch.full((2,), d.num_steps)

@@ -76,7 +76,6 @@ def test_attention_reaches_across_the_image() -> None:
         ({"multipliers": (10**9,)}, "keep the width within 4096"),
         ({"blocks": 0}, "blocks: expected 1 to 16"),
         ({"channels": 512, "blocks": 16}, "over the limit of 1,000,000,000"),
-        ({"image_shape": (1, 28, 20)}, "divisible by 8, got 28x20"),
     ],
 )
 def test_unusable_sizes_are_explained(params: dict[str, object], message: str) -> None:

@@ -14,8 +14,8 @@ FROM_IMAGES = [
 
 
 def process_of(file: str, images: Tensor, sampler: str = "improved") -> ColdDiffusion:
-    d = operator(SAMPLERS[file], images)
-    restorer = AnalyticRestorer(d.image_shape, d.num_steps)
+    d = operator(SAMPLERS[file])
+    restorer = AnalyticRestorer(tuple(images.shape[1:]), d.num_steps)
     return ColdDiffusion(d, restorer, build("sampler", sampler))
 
 

@@ -27,7 +27,7 @@ class Drift(Degradation):
     """D(x, t) = x + t e, linear in its level with the same e for every image."""
 
     def __init__(self, e: Tensor, num_steps: int) -> None:
-        super().__init__(SHAPE, num_steps)
+        super().__init__(num_steps)
         self.e = e
 
     def forward(
