@@ -1,11 +1,26 @@
 """`colddiff demo`: the whole road, from bundled digits to one ONNX file, in a few minutes."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
+from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
+from colddiff_cli.models import open_model
+from colddiff_cli.options import output as output_option
+from colddiff_cli.training import train_with_progress
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import write_atomically
+from colddiff_core.evaluation import compare, rmse
+from colddiff_core.models.recipe import build_table, load_recipe
+from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.pictures.value_range import from_uint8
+from colddiff_core.registry.components import build
+from colddiff_core.training.randomness import generator
 
 RECIPE = "mnist-demo"
 _RESULTS = "results.json"
@@ -16,9 +31,7 @@ _FOLDERS = ("original", "degraded")  # of single digits, to try `colddiff restor
 
 
 def demo(
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Where everything goes.")
-    ] = Path("colddiff-demo"),
+    output: Annotated[Path, output_option("DIR", "Where everything goes.")] = Path("colddiff-demo"),
     steps: Annotated[
         int,
         typer.Option(
@@ -32,24 +45,8 @@ def demo(
     step, by Algorithm 1 and by Algorithm 2, exports the whole sampler as one ONNX file, and
     restores the same digits from that file. Needs no network and no GPU.
     """
-    from colddiff_cli.console import err, out
-    from colddiff_core.contracts.errors import UsageError
-
     if output.exists() and not is_replaceable(output):
         raise UsageError(f"{output}: exists and is not from a demo; name another folder with -o")
-    import json
-    import shutil
-
-    from colddiff_cli.models import open_model
-    from colddiff_cli.training import train_with_progress
-    from colddiff_core.disk import write_atomically
-    from colddiff_core.evaluation import compare, rmse
-    from colddiff_core.models.recipe import build_table, load_recipe
-    from colddiff_core.pictures.images import from_batch, tile, write_image
-    from colddiff_core.pictures.value_range import from_uint8
-    from colddiff_core.registry.components import build
-    from colddiff_core.training.randomness import generator
-
     recipe = load_recipe(RECIPE, [f"train.steps={steps}"])
     model, exported = output / "model", output / "model.onnx"
     if output.exists():
@@ -67,8 +64,6 @@ def demo(
         report = build("exporter", "onnx").export(process, exported, images=x0)
     with err.status(f"restoring {_MEASURED} held-out digits from the ONNX file"):
         from_file = open_model(exported, device="cpu").restore(comparison.rows["degraded"].numpy())
-    import torch
-
     rows = {"original": x0, **comparison.rows, "onnx": torch.from_numpy(from_file)}
     errors = {name: rmse(images, x0) for name, images in rows.items() if name != "original"}
     difference = (rows["onnx"] - rows["improved"]).abs().max().item()
@@ -87,7 +82,7 @@ def demo(
     }
     write_atomically(output / _RESULTS, json.dumps(results, indent=2) + "\n")
     _print(results, output)
-    out.print(str(output.resolve()), markup=False)
+    out.print(str(output.resolve()))
 
 
 def is_replaceable(folder: Path) -> bool:
@@ -99,23 +94,15 @@ def is_replaceable(folder: Path) -> bool:
 
 
 def _print(results: dict[str, Any], output: Path) -> None:
-    from rich.table import Table
-
-    from colddiff_cli.console import out
-
-    table = Table(
+    show_table(
+        [
+            (ROWS[name], f"{error:.3f}", f"{results['rmse_over_degraded'][name]:.2f}")
+            for name, error in results["rmse"].items()
+        ],
+        ("", "RMSE", "of degraded"),
         title=f"RMSE on {results['images']} held-out digits, range [0, 1]",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        title_justify="left",
+        numbers=True,
     )
-    table.add_column("")
-    table.add_column("RMSE", justify="right")
-    table.add_column("of degraded", justify="right")
-    for name, error in results["rmse"].items():
-        table.add_row(ROWS[name], f"{error:.3f}", f"{results['rmse_over_degraded'][name]:.2f}")
-    out.print(table)
     out.print(
         f"ONNX Runtime and torch differ by at most {results['onnx_max_difference']:.1e}.",
         "",
@@ -125,5 +112,4 @@ def _print(results: dict[str, Any], output: Path) -> None:
         f"{output / 'model.onnx'}  restorer, degradation and sampling loop in one file",
         f"{output / _RESULTS}  these figures",
         sep="\n",
-        markup=False,
     )

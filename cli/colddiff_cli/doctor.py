@@ -1,6 +1,5 @@
 """`colddiff doctor`: does this installation work, and on which devices?"""
 
-import json
 import platform
 import sys
 from collections.abc import Iterator
@@ -9,23 +8,26 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 import typer
+from rich.text import Text
 
+from colddiff_cli.console import show_json, show_table
 from colddiff_cli.options import Json
+from colddiff_core.contracts.errors import PluginError, UsageError
+from colddiff_core.contracts.exporter import Exporter
 from colddiff_core.contracts.finding import Finding
+from colddiff_core.pictures.cache import cache_folder
+from colddiff_core.registry.components import registry
 
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-def doctor(
-    as_json: Json = False,
-) -> None:
+def doctor(as_json: Json = False) -> None:
     """Look at torch, CUDA, ONNX Runtime and plugins; exit code 1 if something is broken."""
     findings = list(_findings())
     if as_json:
-        rows = [asdict(finding) for finding in findings]
-        typer.echo(json.dumps({"schema_version": 1, "findings": rows}, indent=2))
+        show_json({"findings": [asdict(finding) for finding in findings]})
     else:
-        _print(findings)
+        show_table([row for finding in findings for row in _rows(finding)])
     if any(finding.status == "problem" for finding in findings):
         raise typer.Exit(1)
 
@@ -68,10 +70,6 @@ def _torch() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from colddiff_core.contracts.errors import PluginError
-    from colddiff_core.contracts.exporter import Exporter
-    from colddiff_core.registry.components import registry
-
     found = registry()
     for plugin in found.plugins:
         if plugin.error:
@@ -90,9 +88,6 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.pictures.cache import cache_folder
-
     try:
         folder = cache_folder()
     except UsageError as error:
@@ -104,17 +99,7 @@ def _cache() -> Finding:
     return Finding("cache", "ok", f"{folder}, {size / 1e9:.2f} GB; it may be deleted at any time")
 
 
-def _print(findings: list[Finding]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for item in findings:
-        text = Text(f"{item.text}\n→ {item.mend}" if item.mend else item.text)
-        table.add_row(Text(item.status, style=_COLORS[item.status]), Text(item.topic), text)
-    out.print(table, soft_wrap=False)
+def _rows(finding: Finding) -> Iterator[tuple[Text, str, str]]:
+    yield Text(finding.status, style=_COLORS[finding.status]), finding.topic, finding.text
+    if finding.mend:
+        yield Text(), "", f"→ {finding.mend}"

@@ -2,17 +2,36 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli.console import counting, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import Device, Json, Model, Seed, Steps, Timesteps, chosen_levels
-
-if TYPE_CHECKING:
-    from colddiff_core.contracts.dataset import ImageDataset
-    from colddiff_core.evaluation.record import Evaluation
-    from colddiff_core.process import ColdDiffusion
+from colddiff_cli.options import (
+    Device,
+    Features,
+    FeatureWeights,
+    Json,
+    Model,
+    Seed,
+    Settings,
+    Steps,
+    Timesteps,
+    chosen_levels,
+    output,
+    torch_device,
+)
+from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.recipe import ComponentTable
+from colddiff_core.disk import write_atomically
+from colddiff_core.evaluation.evaluate import evaluate as run
+from colddiff_core.evaluation.evaluate import protocol
+from colddiff_core.evaluation.features import feature_network
+from colddiff_core.evaluation.record import Evaluation, check_same_protocol, read_evaluation
+from colddiff_core.models.recipe import build_table, parse_assignment
+from colddiff_core.process import ColdDiffusion
 
 _HEADINGS = {"rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM", "frechet": "Fréchet"}
 _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
@@ -24,12 +43,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="A data set.", show_default="the model's own"),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="A parameter of the data set; may be repeated."
-        ),
-    ] = None,
+    settings: Settings = None,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="test or train.")] = "test",
     images: Annotated[
         int | None,
@@ -37,17 +51,8 @@ def evaluate(
     ] = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NETWORK",
-            help="Add Fréchet distances, on the features of inception (the FID), "
-            "efficientnet-lite0 or mnist-classifier.",
-        ),
-    ] = None,
-    feature_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
-    ] = None,
+    features: Features = None,
+    feature_weights: FeatureWeights = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(
@@ -58,10 +63,7 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images at a time.")] = 100,
     seed: Seed = 0,
     device: Device = "auto",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the JSON here as well."),
-    ] = None,
+    file: Annotated[Path | None, output("FILE", "Write the JSON here as well.")] = None,
     as_json: Json = False,
 ) -> None:
     """Degrade held-out images, restore them in three ways, and print how far off they are.
@@ -69,19 +71,10 @@ def evaluate(
     RMSE is on [0, 1], pooled over all pixels as in the paper; PSNR (dB) and SSIM are means over
     the images. A Fréchet distance is between a row's images and the clean ones. The JSON holds
     the protocol with the figures; figures of another protocol are not shown beside these.
+    `--set` sets a parameter of the data set.
 
     Example: `colddiff evaluate digits --images 1000`
     """
-    from colddiff_cli.console import progress
-    from colddiff_cli.options import torch_device
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.disk import write_atomically
-    from colddiff_core.evaluation.evaluate import evaluate as run
-    from colddiff_core.evaluation.evaluate import protocol
-    from colddiff_core.evaluation.features import feature_network
-    from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
-    from colddiff_core.process import ColdDiffusion
-
     if feature_weights is not None and features is None:
         raise UsageError("--feature-weights: is for --features")
     others = {path: read_evaluation(path) for path in beside or []}
@@ -101,30 +94,19 @@ def evaluate(
         agreed = protocol(process, dataset, **asked)
         for path, other in others.items():
             check_same_protocol(agreed, other.protocol, str(path))
-    with progress() as display:
-        task = display.add_task("evaluating", total=images or len(dataset), note="")
-        found = run(
-            process,
-            dataset,
-            **asked,
-            batch_size=batch_size,
-            on_batch=lambda done, total: display.update(task, completed=done, total=total),
-        )
-    if output is not None:
-        write_atomically(output, found.to_json() + "\n")
+    with counting("evaluating") as on_batch:
+        found = run(process, dataset, **asked, batch_size=batch_size, on_batch=on_batch)
+    if file is not None:
+        write_atomically(file, found.to_json() + "\n")
     if as_json:
-        typer.echo(found.to_json())
+        typer.echo(found.to_json())  # with the version of its own, as in the file
     else:
         _print({str(model): found, **{str(path): other for path, other in others.items()}})
 
 
 def _dataset(
-    process: "ColdDiffusion", name: str | None, split: str, settings: list[str]
-) -> "ImageDataset":
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.contracts.recipe import ComponentTable
-    from colddiff_core.models.recipe import build_table, parse_assignment
-
+    process: ColdDiffusion, name: str | None, split: str, settings: list[str]
+) -> ImageDataset:
     if split not in ("test", "train"):
         raise UsageError(f"--split {split}: expected test or train")
     recipe = process.recipe
@@ -141,32 +123,23 @@ def _dataset(
     return dataset
 
 
-def _print(evaluations: "Mapping[str, Evaluation]") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-
+def _print(evaluations: Mapping[str, Evaluation]) -> None:
     found = next(iter(evaluations.values()))
-    protocol = found.protocol
+    agreed = found.protocol
     figures = list(next(iter(found.rows.values())))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for figure in figures:
-        table.add_column(_HEADINGS[figure], justify="right")
+    rows = []
     for name, evaluation in evaluations.items():
         if len(evaluations) > 1:
-            table.add_row(Text(name, style="bold"))
+            rows.append([f"{name}:"])
         for row, values in evaluation.rows.items():
             cells = (f"{values[f]:.{_DIGITS[f]}f}" if f in values else "" for f in figures)
-            table.add_row(Text(ROWS.get(row, row)), *cells)
-    out.print(table)
-    distance = protocol["metrics"]["frechet"]
-    data = protocol["data"]["name"] if protocol["data"] else "data"
+            rows.append([ROWS.get(row, row), *cells])
+    show_table(rows, ["", *(_HEADINGS[figure] for figure in figures)], numbers=True)
+    distance = agreed["metrics"]["frechet"]
+    data = agreed["data"]["name"] if agreed["data"] else "data"
     out.print(
-        f"{protocol['images']} images of {data} ({protocol['split']}), "
-        f"{len(protocol['timesteps']) - 1} steps, seed {protocol['seed']}, "
+        f"{agreed['images']} images of {data} ({agreed['split']}), "
+        f"{len(agreed['timesteps']) - 1} steps, seed {agreed['seed']}, "
         + (f"Fréchet distance on {distance['features']}, " if distance else "")
-        + f"protocol {found.protocol_hash}",
-        markup=False,
+        + f"protocol {found.protocol_hash}"
     )

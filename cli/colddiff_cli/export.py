@@ -1,17 +1,23 @@
 """`colddiff export`: a model folder in one file that runs anywhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from torch import Tensor
 
-from colddiff_cli.options import Model, Settings
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from colddiff_core.contracts.exporter import Exporter, ExportReport
-    from colddiff_core.contracts.recipe import Recipe
+from colddiff_cli.console import err, out, show_table
+from colddiff_cli.options import Model, Settings, output
+from colddiff_core.contracts.errors import ImageError, UsageError
+from colddiff_core.contracts.exporter import Exporter, ExportReport
+from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.models.folder import resolved_recipe
+from colddiff_core.models.recipe import build_table, parse_assignment
+from colddiff_core.pictures.images import fit, read_image, to_batch
+from colddiff_core.pictures.value_range import from_uint8
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.registry.components import build
 
 _IMAGES = 64  # held-out pictures to check on, and to calibrate with
 
@@ -22,10 +28,7 @@ def export(
         str,
         typer.Option("--format", metavar="FORMAT", help="The format, see `colddiff plugins list`."),
     ] = "onnx",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="PATH", help="The file.", show_default="MODEL.onnx"),
-    ] = None,
+    path: Annotated[Path | None, output("PATH", "The file.", "MODEL.onnx")] = None,
     sampler: Annotated[
         str | None,
         typer.Option(
@@ -90,12 +93,6 @@ def export(
 
     Example: `colddiff export digits --format onnx -o digits.onnx`
     """
-    from colddiff_cli.console import err
-    from colddiff_core.models.folder import resolved_recipe
-    from colddiff_core.models.recipe import parse_assignment
-    from colddiff_core.process import ColdDiffusion
-    from colddiff_core.registry.components import build
-
     # What is not said is the format's own affair; one that does not know an option refuses it
     said: dict[str, Any] = {
         "graph": graph,
@@ -109,7 +106,7 @@ def export(
     params = {name: value for name, value in said.items() if value is not None}
     params |= map(parse_assignment, settings or [])
     exporter = build("exporter", format_, **params)
-    target = _target(output, model, exporter, format_)
+    target = _target(path, model, exporter, format_)
     process = ColdDiffusion.load(model)
     recipe = resolved_recipe(process)
     if sampler is not None:
@@ -122,9 +119,7 @@ def export(
     show(report)
 
 
-def _target(output: Path | None, model: Path, exporter: "Exporter", format_: str) -> Path:
-    from colddiff_core.contracts.errors import UsageError
-
+def _target(output: Path | None, model: Path, exporter: Exporter, format_: str) -> Path:
     if exporter.suffix:
         target = output or model.parent / (model.resolve().name + exporter.suffix)
         if target.suffix != exporter.suffix:
@@ -136,17 +131,12 @@ def _target(output: Path | None, model: Path, exporter: "Exporter", format_: str
     return target
 
 
-def read_images(paths: list[Path], shape: tuple[int, int, int]) -> "Tensor":
+def read_images(paths: list[Path], shape: tuple[int, int, int]) -> Tensor:
     """Pictures of any size, cropped and resized to (N, C, H, W) in [-1, 1].
 
     Raises:
         ImageError: one cannot be read.
     """
-    import torch
-
-    from colddiff_core.contracts.errors import ImageError
-    from colddiff_core.pictures.images import fit, read_image, to_batch
-
     channels, height, width = shape
     if channels not in (1, 3):
         raise ImageError(f"--images: the model restores {channels} channels, pictures have 1 or 3")
@@ -154,13 +144,8 @@ def read_images(paths: list[Path], shape: tuple[int, int, int]) -> "Tensor":
     return torch.from_numpy(to_batch(pictures))
 
 
-def held_out_images(recipe: "Recipe", count: int = 8) -> "Tensor | None":
+def held_out_images(recipe: Recipe, count: int = 8) -> Tensor | None:
     """Test images of the model's data set to check on; None where the data set is not at hand."""
-    from colddiff_cli.console import err
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.models.recipe import build_table
-    from colddiff_core.pictures.value_range import from_uint8
-
     if recipe.data is None:
         return None
     try:
@@ -171,31 +156,20 @@ def held_out_images(recipe: "Recipe", count: int = 8) -> "Tensor | None":
     return from_uint8(dataset.images(range(min(count, len(dataset)))))
 
 
-def show(report: "ExportReport") -> None:
+def show(report: ExportReport) -> None:
     """Print what was written and how well it agrees with torch."""
-    from rich.table import Table
-
-    from colddiff_cli.console import err, out
-
-    if report.checks:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("Checked against torch")
-        for title in ("Largest difference", "Mean", "torch ms", "file ms"):
-            table.add_column(title, justify="right")
-        for case, error in report.checks.items():
-            mean, times = report.mean_errors.get(case), report.milliseconds.get(case)
-            table.add_row(
-                case,
-                f"{error:.1e}",
-                "" if mean is None else f"{mean:.1e}",
-                *(("", "") if times is None else (f"{value:.1f}" for value in times)),
-            )
-        out.print(table)
+    rows = []
+    for case, error in report.checks.items():
+        mean, times = report.mean_errors.get(case), report.milliseconds.get(case, ())
+        figures = ("" if mean is None else f"{mean:.1e}", *(f"{value:.1f}" for value in times))
+        rows.append((case, f"{error:.1e}", *figures))
+    if rows:
+        headings = ("Checked against torch", "Largest difference", "Mean", "torch ms", "file ms")
+        show_table(rows, headings, numbers=True)
     else:
         err.print("colddiff: not checked against torch, as asked")
     ratio = "" if report.snr is None else f", signal to noise {report.snr:.1f} dB"
     out.print(
         f"{report.path}  {report.size / 1e6:.1f} MB, {report.nodes} nodes, "
-        f"tolerance {report.tolerance:.0e}{ratio}",
-        markup=False,
+        f"tolerance {report.tolerance:.0e}{ratio}"
     )

@@ -1,12 +1,13 @@
 """`colddiff info`: what a model folder or an exported file says about itself."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli.console import show_json, show_table
+from colddiff_cli.models import describe_model
 from colddiff_cli.options import Json
 
 
@@ -20,23 +21,11 @@ def info(
 
     Example: `colddiff info digits.onnx`
     """
-    from colddiff_cli.models import describe_model
-
     facts = describe_model(model)
     if as_json:
-        typer.echo(json.dumps({"schema_version": 1, "path": str(model), **facts}, indent=2))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _rows(facts):
-        table.add_row(name, Text(value))  # plain: what a file says is not our markup
-    out.print(table, soft_wrap=False)
+        show_json({"path": str(model), **facts})
+    else:
+        show_table(list(_rows(facts)))
 
 
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

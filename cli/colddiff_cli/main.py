@@ -1,34 +1,22 @@
-"""The entry point: put the commands together, turn errors into one line and an exit code."""
+"""The entry point: errors turned into one line and an exit code."""
 
-import logging
+import itertools
 import os
+import re
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from colddiff_cli import (
-    degrade,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    info,
-    plugins,
-    recipes,
-    restore,
-    runs,
-    train,
-)
-from colddiff_cli.plugin_commands import PluginGroup
-from colddiff_cli.reproduce import reproduce
-from colddiff_core.contracts.errors import ColdDiffError
+from colddiff_cli.commands import Commands
+from colddiff_cli.console import err, out, set_up
+from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.registry.switches import ONLY
 
 app = typer.Typer(
     name="colddiff",
-    cls=PluginGroup,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,9 +26,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"colddiff {version('colddiff')}")
+        out.print(f"colddiff {version('colddiff')}")
         raise typer.Exit
 
 
@@ -68,27 +54,31 @@ def colddiff(
     """Cold Diffusion: learn to invert any image degradation, and ship it as one ONNX file."""
 
 
-app.command()(demo.demo)
-app.command()(train.train)
-app.command()(restore.restore)
-app.command()(generate.generate)
-app.command()(evaluate.evaluate)
-app.command()(reproduce)
-app.command()(degrade.degrade)
-app.command()(export.export)
-app.command()(info.info)
-app.command()(doctor.doctor)
-app.add_typer(recipes.app, name="recipes")
-app.add_typer(runs.app, name="runs")
-app.add_typer(plugins.app, name="plugins")
-
-
 def main() -> None:
     """Run the command line."""
-    # What the packages log, such as a picture that was skipped
-    logging.basicConfig(stream=sys.stderr, format="colddiff: %(message)s", level=logging.WARNING)
+    set_up()
     try:
         app(prog_name="colddiff")
     except ColdDiffError as error:
-        print(f"colddiff: error: {error}", file=sys.stderr)  # noqa: T201 - plain, never wrapped
+        err.print(f"colddiff: error: {_blamed(error)}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        err.print(f"colddiff: error: {error.filename}: {error.strerror}")
+        sys.exit(UsageError.exit_code)
+
+
+def _blamed(error: ColdDiffError) -> str:
+    """The message, with the `--set` that it is about, if it is about one."""
+    message = str(error)
+    given = [value for flag, value in itertools.pairwise(sys.argv) if flag == "--set"]
+    for setting, field in itertools.product(given, getattr(error, "fields", ())):
+        key, _, value = setting.partition("=")
+        table, _, rest = key.partition(".")
+        ours = message.startswith(table) and rest == field  # begins with the component's kind
+        if ours or f"{key}.".startswith(f"{field}."):
+            told = f"--set {setting}: {message}"
+            as_text = f"; for text, write --set '{key}=\"{value}\"'"
+            return told + as_text if re.search("valid (string|path)", message) else told
+    return message

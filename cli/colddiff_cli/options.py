@@ -1,16 +1,56 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they mean."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.registry.hookspecs import KINDS
+
+
+def output_path(text: str) -> Path:
+    """A path that something can be written to, told before any work if it is not.
+
+    Raises:
+        UsageError: it is empty, overlong or in no folder that can be written to.
+    """
+    path = Path(text)
+    if not str(text).strip():
+        raise UsageError("-o '': expected a path")
+    for there in (path, *path.parents):
+        try:
+            there.stat()
+            break
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise UsageError(f"-o {text}: {error.strerror}") from None
+    folder = path.parent if there == path and not path.is_dir() else there
+    if not folder.is_dir():
+        raise UsageError(f"-o {text}: {folder} is no folder")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"-o {text}: nothing can be written in {folder}")
+    return path
+
+
+def output(metavar: str, meaning: str, default: str | bool = True) -> Any:
+    """The option `-o`."""
+    return typer.Option(
+        "-o", "--output", metavar=metavar, help=meaning, show_default=default, parser=output_path
+    )
+
 
 Device = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Where to compute: cpu, cuda, or auto for cuda where there is one."
+        metavar="NAME",
+        help="Where to compute: cpu, cuda, cuda:1, mps, for files also tensorrt; auto takes cuda "
+        "where there is one.",
     ),
 ]
 Settings = Annotated[
@@ -44,6 +84,34 @@ Seed = Annotated[
     int,
     typer.Option(metavar="N", min=0, max=2**31 - 1, help="Of everything that is drawn at random."),
 ]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NETWORK",
+        help="What Fréchet distances are taken on: inception (the FID), efficientnet-lite0 or "
+        "mnist-classifier.",
+    ),
+]
+FeatureWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
+]
+
+
+def kind_name(name: str) -> str:
+    """The name, which `--kind` gives.
+
+    Raises:
+        UsageError: it is none of a kind.
+    """
+    if name not in KINDS:
+        raise UsageError(f"--kind {name}: expected {', '.join(KINDS)}")
+    return name
+
+
+Kind = Annotated[
+    str | None,
+    typer.Option(metavar="KIND", help=f"Only these: {', '.join(KINDS)}.", parser=kind_name),
+]
 
 
 def torch_device(name: str) -> str:
@@ -54,16 +122,14 @@ def torch_device(name: str) -> str:
     """
     import torch
 
-    from colddiff_core.contracts.errors import UsageError
-
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"device: expected auto, cpu, cuda or cuda:1; got {name!r}")
+        raise UsageError(f"device: expected auto, cpu, cuda, cuda:1 or mps; got {name!r}")
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        reason = str(error).splitlines()[0]
+        reason = "it takes a Mac" if name == "mps" else str(error).splitlines()[0]
         raise UsageError(f"device {name!r} cannot be had here: {reason}") from None
     return name
 
@@ -74,9 +140,6 @@ def chosen_levels(num_steps: int, steps: int | None, timesteps: str | None) -> t
     Raises:
         UsageError: both are given, or it is no schedule for a model of `num_steps` levels.
     """
-    from colddiff_core.contracts import timesteps as schedules
-    from colddiff_core.contracts.errors import UsageError
-
     if timesteps is not None:
         if steps is not None:
             raise UsageError("--steps and --timesteps: give one of them")
@@ -105,8 +168,6 @@ def chosen_schedule(
     Raises:
         UsageError: options exclude each other, or it is no schedule for the model.
     """
-    from colddiff_core.contracts.errors import UsageError
-
     if level is not None and timesteps is not None:
         raise UsageError("--level and --timesteps: give one of them; --timesteps starts at a level")
     if level == "auto":

@@ -1,17 +1,64 @@
-"""A curve as characters for a terminal, and as a picture."""
+"""Curves: as characters for a terminal, and as SVG for a page or a file."""
 
 import itertools
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+
+from colddiff_cli.templates import rendered
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of the dots of a braille character (U+2800): two columns of four, from the top."""
 
-_INK = "#1f5fbf"
+_WIDTH, _HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 628, 18, 260
+_TICKS = 4
 
 Points = Sequence[tuple[float, float]]
 """(x, y) with increasing x, all finite."""
+
+
+def curves(lines: Mapping[str, Points], *, x: str, y: str, falling: bool = False) -> str:
+    """Draw curves over one pair of axes; y is logarithmic where it spans two decades.
+
+    Args:
+        lines: points by what the legend says; points that are not finite are left out.
+        x: what is on the horizontal axis.
+        y: what is on the vertical axis.
+        falling: x falls from left to right, as t does in sampling.
+
+    Returns:
+        An SVG whose lines have the classes `line-0`, `line-1` and so on; nothing where no point
+        is finite.
+    """
+    finite = {
+        name: [(a, b) for a, b in points if math.isfinite(a) and math.isfinite(b)]
+        for name, points in lines.items()
+    }
+    xs = [a for points in finite.values() for a, _ in points]
+    ys = [b for points in finite.values() for _, b in points]
+    if not xs:
+        return ""
+    logarithmic = min(ys) > 0 and max(ys) > 100 * min(ys)
+    return rendered(
+        "curves.svg",
+        lines=finite,
+        x=x,
+        y=y,
+        falling=falling,
+        across=_Axis(min(xs), max(xs), (_LEFT, _RIGHT), falling=falling),
+        up=_Axis(
+            min(ys) if logarithmic else min(0.0, *ys),
+            max(ys),
+            (_BOTTOM, _TOP),
+            logarithmic=logarithmic,
+        ),
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=_RIGHT,
+        top=_TOP,
+        bottom=_BOTTOM,
+    )
 
 
 def terminal_plot(points: Points, *, width: int = 60, height: int = 12) -> list[str]:
@@ -25,11 +72,13 @@ def terminal_plot(points: Points, *, width: int = 60, height: int = 12) -> list[
     Returns:
         Lines of text, with the largest and smallest y at the left and x below.
     """
-    places = _scaled(points, 2 * width - 1, 4 * height - 1)
+    xs, ys = zip(*points, strict=True)
+    across = _Axis(min(xs), max(xs), (0, 2 * width - 1))
+    down = _Axis(min(ys), max(ys), (4 * height - 1, 0), logarithmic=min(ys) > 0)
+    places = [(round(across(x)), round(down(y))) for x, y in points]
     cells = [[0] * width for _ in range(height)]
     for x, y in _joined(places):
         cells[y // 4][x // 2] |= _DOTS[x % 2][y % 4]
-    ys = [y for _, y in points]
     top, bottom = f"{max(ys):.4g}", f"{min(ys):.4g}"
     margin = max(len(top), len(bottom))
     labels = [top, *[""] * (height - 2), bottom] if height > 1 else [top]
@@ -44,59 +93,6 @@ def terminal_plot(points: Points, *, width: int = 60, height: int = 12) -> list[
     ]
 
 
-def write_plot(path: Path, points: Points, *, title: str, width: int = 800) -> None:
-    """Write a curve as a PNG file, whole or not at all; y as in `terminal_plot`.
-
-    Raises:
-        UsageError: the name does not end in .png, or it cannot be written.
-    """
-    from io import BytesIO
-
-    from PIL import Image, ImageDraw
-
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.disk import write_atomically
-
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: expected a name that ends in .png")
-    height, left, top, below = width // 2, width // 10, width // 20, width // 16
-    inner_width, inner_height = width - left - top, height - top - below
-    picture = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(picture)
-    draw.rectangle((left, top, left + inner_width, top + inner_height), outline="#888888")
-    places = [(left + x, top + y) for x, y in _scaled(points, inner_width - 1, inner_height - 1)]
-    draw.line(places, fill=_INK, width=2)
-    for x, y in places if len(places) == 1 else []:  # a line of one point would not be seen
-        draw.rectangle((x - 1, y - 1, x + 1, y + 1), fill=_INK)
-    ys = [y for _, y in points]
-    draw.text((left, top // 4), title, fill="black")
-    draw.text((4, top), f"{max(ys):.4g}", fill="black")
-    draw.text((4, top + inner_height - 10), f"{min(ys):.4g}", fill="black")
-    draw.text((left, top + inner_height + 4), f"{points[0][0]:g}", fill="black")
-    last = f"{points[-1][0]:g}"
-    draw.text(
-        (left + inner_width - draw.textlength(last), top + inner_height + 4), last, fill="black"
-    )
-    buffer = BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
-
-
-def _scaled(points: Points, right: int, bottom: int) -> list[tuple[int, int]]:
-    """Whole positions from the top left corner."""
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    if min(ys) > 0:
-        ys = [math.log(y) for y in ys]
-    return [
-        (_position(x, min(xs), max(xs), right), bottom - _position(y, min(ys), max(ys), bottom))
-        for x, y in zip(xs, ys, strict=True)
-    ]
-
-
-def _position(value: float, low: float, high: float, length: int) -> int:
-    return round((value - low) / (high - low) * length) if high > low else length // 2
-
-
 def _joined(places: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
     """The places and straight lines between neighbours."""
     dots = set(places)
@@ -105,3 +101,38 @@ def _joined(places: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
         for k in range(1, count):
             dots.add((round(x + (right - x) * k / count), round(y + (down - y) * k / count)))
     return dots
+
+
+class _Axis:
+    """From values to places in the drawing."""
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        places: tuple[float, float],
+        *,
+        falling: bool = False,
+        logarithmic: bool = False,
+    ) -> None:
+        self._scale = math.log if logarithmic else float
+        self._logarithmic = logarithmic
+        self._low, self._high = low, high if high > low else low + (abs(low) or 1.0)
+        self._places = places[::-1] if falling else places
+
+    def __call__(self, value: float) -> float:
+        low, high = self._scale(self._low), self._scale(self._high)
+        start, end = self._places
+        return round(start + (self._scale(value) - low) / (high - low) * (end - start), 1)
+
+    def ticks(self) -> list[float]:
+        """Round values, in the range."""
+        if self._logarithmic:
+            decades = range(math.ceil(math.log10(self._low)), 1 + int(math.log10(self._high)) + 1)
+            found = [10.0**k for k in decades if self._low <= 10.0**k <= self._high]
+            return found or [self._low, self._high]
+        step = 10.0 ** math.floor(math.log10((self._high - self._low) / _TICKS))
+        while (self._high - self._low) / step > 2 * _TICKS:
+            step *= 2 if round(step / 10 ** math.floor(math.log10(step))) in (1, 5) else 2.5
+        first = math.ceil(self._low / step)
+        return [k * step for k in range(first, int(self._high / step + 1e-9) + 1)]

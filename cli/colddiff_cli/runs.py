@@ -1,18 +1,23 @@
 """`colddiff runs`: what training runs left behind, finished or not."""
 
-import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from colddiff_cli.options import Json
+from colddiff_cli.console import out, show_json, show_table
+from colddiff_cli.options import Json, output_path
+from colddiff_cli.plot import Points, curves, terminal_plot
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import write_atomically
+from colddiff_core.training.runs import RunRecord, find_runs, read_run
 
-if TYPE_CHECKING:
-    from colddiff_core.training.runs import RunRecord
-
-app = typer.Typer(help="Training runs: how far they are, and their curves.", no_args_is_help=True)
+app = typer.Typer(
+    help="Training runs: how far they are, and their curves.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.command("list")
@@ -26,32 +31,24 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List runs: finished, running or stopped, with the step and the loss they are at."""
-    from colddiff_core.training.runs import find_runs
-
     rows = [run.summary() for run in find_runs(folders or [Path("runs")])]
     if as_json:
-        typer.echo(json.dumps({"schema_version": 1, "runs": rows}, indent=2))
+        show_json({"runs": rows})
         return
-    from rich.table import Table
-
-    from colddiff_cli.console import out
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Run", overflow="fold")
-    for name in ("State", "Step", "Loss", "Data", "Degradation", "Last line"):
-        table.add_column(name, no_wrap=True, justify="right" if name == "Loss" else "left")
-    for row in rows:
-        loss = "-" if row["loss"] is None else f"{row['loss']:.4f}"
-        table.add_row(
+    headings = ("Run", "State", "Step", "Loss", "Data", "Degradation", "Last line")
+    cells = [
+        (
             row["run"],
-            row["state"],
+            row["error"] or row["state"],
             f"{row['step']}/{row['steps'] or '?'}",
-            loss,
+            "-" if row["loss"] is None else f"{row['loss']:.4f}",
             row["data"] or "-",
             row["degradation"] or "-",
-            row["changed"][:16].replace("T", " "),
+            (row["changed"] or "-")[:16].replace("T", " "),
         )
-    out.print(table, soft_wrap=False)
+        for row in rows
+    ]
+    show_table(cells, headings)
 
 
 @app.command("show")
@@ -60,18 +57,17 @@ def show(
     as_json: Json = False,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw the loss into a picture instead."),
+        typer.Option(
+            metavar="FILE.svg", help="Draw the loss into a file instead.", parser=output_path
+        ),
     ] = None,
 ) -> None:
     """Show one run: where it stands, its figures, and its loss over the steps.
 
     `--json` prints every line of its metrics, and the recipe.
 
-    Example: `colddiff runs show runs/mnist-demo --plot loss.png`
+    Example: `colddiff runs show runs/mnist-demo --plot loss.svg`
     """
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.training.runs import read_run
-
     record = read_run(run)
     points = [
         (float(line["step"]), float(line["loss"]))
@@ -79,26 +75,20 @@ def show(
         if isinstance(line.get("loss"), int | float) and math.isfinite(line["loss"])
     ]
     if plot is not None:
-        from colddiff_cli.plot import write_plot
-
+        if plot.suffix.lower() != ".svg":
+            raise UsageError(f"--plot {plot}: expected a name that ends in .svg")
         if not points:
             raise UsageError(f"{run}: has no loss to draw yet")
-        write_plot(plot, points, title=f"{run.name}: loss over steps")
+        write_atomically(plot, curves({run.name: points}, x="step", y=f"loss of {run.name}"))
     if as_json:
-        whole = {**record.summary(), "recipe": record.recipe, "metrics": record.lines}
-        typer.echo(json.dumps({"schema_version": 1, **whole}, indent=2))
+        show_json({**record.summary(), "recipe": record.recipe, "metrics": record.lines})
     elif plot is not None:
-        typer.echo(str(plot))
+        out.print(str(plot))
     else:
         _print(record, points)
 
 
-def _print(record: "RunRecord", points: list[tuple[float, float]]) -> None:
-    from rich.table import Table
-
-    from colddiff_cli.console import out
-    from colddiff_cli.plot import terminal_plot
-
+def _print(record: RunRecord, points: Points) -> None:
     summary = record.summary()
     last = record.lines[-1] if record.lines else {}
     rows = {
@@ -112,12 +102,7 @@ def _print(record: "RunRecord", points: list[tuple[float, float]]) -> None:
         "images seen": f"{last.get('images_seen', 0):,}",
         "images/s": f"{last.get('images_per_second', 0):.1f}",
     }
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(name, value)
-    out.print(table, soft_wrap=False)
+    show_table(list(rows.items()))
     if points:
         width = max(20, min(out.width, 100) - 14)
-        out.print("", "loss", *terminal_plot(points, width=width), sep="\n", markup=False)
+        out.print("", "loss", *terminal_plot(points, width=width), sep="\n")

@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli.options import Device, Settings
+from colddiff_cli.options import Device, Settings, output, torch_device
+from colddiff_cli.training import rehearse, train_to_the_end
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.models.facts import RECIPE
+from colddiff_core.models.recipe import load_recipe
 
 
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe.")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="DIR", help="The model folder.", show_default="runs/RECIPE"
-        ),
-    ] = None,
+    folder: Annotated[Path | None, output("DIR", "The model folder.", "runs/RECIPE")] = None,
     settings: Settings = None,
     device: Device = "auto",
     dry_run: Annotated[
@@ -38,16 +37,15 @@ def train(
 
     Example: `colddiff train mnist-demo -o digits --set train.steps=1000`
     """
-    from colddiff_cli.options import torch_device
-    from colddiff_core.models.recipe import load_recipe
-
     loaded = load_recipe(recipe, settings or [])
-    folder = output or Path("runs") / Path(recipe).stem
+    folder = folder or Path("runs") / Path(recipe).stem
+    if (folder / RECIPE).resolve() == Path(recipe).resolve():
+        raise UsageError(
+            f"-o {folder}: training writes its own {RECIPE} there, over {recipe}; rename {recipe}, "
+            f"or name another folder"
+        )
     where = torch_device(device)
-
-    from colddiff_cli.training import rehearse, train_to_the_end
-
     if dry_run:
         rehearse(loaded, where)
-        return
-    train_to_the_end(loaded, folder, where)
+    else:
+        train_to_the_end(loaded, folder, where)

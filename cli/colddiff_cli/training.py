@@ -27,14 +27,14 @@ def train_to_the_end(recipe: Recipe, folder: Path, device: str) -> None:
         train_with_progress(recipe, folder, device)
     except Interrupted as stopped:
         if is_first():
-            err.print(f"colddiff: {stopped}", markup=False)
+            err.print(f"colddiff: {stopped}")
         raise typer.Exit(stopped.exit_code) from None
     except ColdDiffError as error:
         if is_first():
             raise
         raise typer.Exit(error.exit_code) from None
     if is_first():
-        out.print(str(folder), markup=False)
+        out.print(str(folder))
 
 
 def rehearse(recipe: Recipe, device: str) -> None:
@@ -44,14 +44,15 @@ def rehearse(recipe: Recipe, device: str) -> None:
     memory = "unknown" if found.memory is None else f"{found.memory / 2**30:.2f} GiB"
     hours = found.steps * found.batch_size / found.images_per_second / 3600
     lines = (
-        found.recipe.to_toml(),
+        *found.recipe.to_toml().splitlines(),
+        "",
         f"# parameters: {found.parameters:,}",
         f"# memory: {memory} at the most, {found.memory_of}",
         f"# images per second: {found.images_per_second:.1f} on {found.device}",
         f"# {found.steps:,} steps of {found.batch_size} images: {hours:.2f} hours",
     )
     if is_first():
-        typer.echo("\n".join(lines))
+        out.print(*lines, sep="\n")
 
 
 def train_with_progress(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:

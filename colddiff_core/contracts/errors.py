@@ -12,9 +12,14 @@ class ColdDiffError(Exception):
 
 
 class UsageError(ColdDiffError):
-    """Bad input or usage: the caller can mend it (exit code 2)."""
+    """Bad input or usage: the caller can mend it (exit code 2).
+
+    Attributes:
+        fields: dotted names of the parameters that it is about, where it is about some.
+    """
 
     exit_code = 2
+    fields: tuple[str, ...] = ()
 
 
 class ParameterError(UsageError, ValueError):

@@ -1,5 +1,6 @@
 """Recipes: the TOML files that name data, degradation, restorer, sampler and training."""
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -56,7 +57,8 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         RecipeError: not found, not TOML, or something in it does not fit.
     """
     path = Path(source)
-    if path.suffix == ".toml" or path.name != str(source):  # so that no file hides a recipe
+    # so that no file hides a recipe
+    if path.suffix.lower() == ".toml" or path.name != str(source):
         table = read_toml(path)
     else:
         table = tomllib.loads(recipe_text(str(source)))
@@ -75,6 +77,8 @@ def recipe_text(name: str) -> str:
     if name not in known:
         nearest = get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else "see `colddiff recipes list`"
+        if Path(f"{name}.toml").is_file():
+            hint = f"for the file, write {name}.toml"
         raise RecipeError(f"no file and no recipe {name!r}; {hint}")
     return known[name].read_text(encoding="utf-8")
 
@@ -94,7 +98,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """Split `key=value`; the value is TOML, or else a string.
 
     Raises:
-        RecipeError: there is no `=`, or no key before it.
+        RecipeError: there is no `=`, or no key before it, or the value is not TOML but all the same
+            no string: `True`, `.5` or `~/pictures`.
     """
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
@@ -103,10 +108,23 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
+        if (meant := _meant(value)) is not None:
+            raise RecipeError(f"--set {key}={value}: write --set {key}={meant}") from None
         return key, value
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits, say
         raise RecipeError(f"--set {key}: {error}") from error
     return key, parsed["value"] if len(parsed) == 1 else value
+
+
+def _meant(value: str) -> str | None:
+    """What to write for what is not TOML: Python's words, a number without digits, a home folder."""
+    if value in ("True", "False"):
+        return value.lower()
+    try:
+        return f"{float(value):.15g}"
+    except ValueError:
+        home = os.path.expanduser(value)  # noqa: PTH111 - Path raises where nobody has that name
+        return None if home == value else home
 
 
 def _apply(table: dict[str, Any], override: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
 
-from colddiff_core.contracts.errors import ParameterError, PluginError
+from colddiff_core.contracts.errors import ParameterError, PluginError, UsageError
 
 _CONFIG = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), validate_default=True
@@ -138,7 +138,7 @@ def validate_table(
     table: Mapping[str, Any],
     *,
     where: str,
-    error: Callable[[str], Exception],
+    error: type[UsageError],
 ) -> BaseModel:
     """Validate a table as TOML would hold it, with errors for the person who wrote it.
 
@@ -148,8 +148,10 @@ def validate_table(
         text = to_json(dict(table), inf_nan_mode="constants", fallback=_scalar)
         return model.model_validate_json(text)
     except ValidationError as invalid:
-        message = "; ".join(_describe(item, model) for item in invalid.errors())
-        raise error(f"{where}: {message}") from None
+        faults = invalid.errors()
+        failure = error(f"{where}: {'; '.join(_describe(item, model) for item in faults)}")
+        failure.fields = tuple(".".join(map(str, item["loc"])) for item in faults)
+        raise failure from None
     except ValueError as invalid:  # a value that TOML has no word for, a tensor for example
         raise error(f"{where}: {invalid}") from None
 

@@ -1,6 +1,7 @@
 """Runs read back from their folders, finished or not. Imports no torch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Any, Literal
 
 from colddiff_core.contracts.errors import CheckpointError, RecipeError, UsageError
 from colddiff_core.disk import read_toml
+from colddiff_core.models.facts import RECIPE
+from colddiff_core.models.recipe import parse_recipe
 from colddiff_core.training.checkpoint import Checkpoints, read_facts
 from colddiff_core.training.lock import is_locked
 from colddiff_core.training.metrics import METRICS, read_lines
 
-_RECIPE = "recipe.toml"  # as in `model_folder`, which imports torch
-
-State = Literal["finished", "running", "stopped"]
+State = Literal["finished", "running", "stopped", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class RunRecord:
 
     Attributes:
         folder: of the run.
-        state: finished (it holds a model), running (a process holds it) or stopped.
+        state: finished (it holds a model), running (a process holds it), stopped, or damaged: it
+            cannot be read.
         recipe: the resolved recipe; empty where there is neither a model nor a checkpoint.
         lines: of `metrics.jsonl`, in the order of steps.
         saved: the steps of its checkpoints, the newest first.
-        changed: when a line was last written.
+        changed: when a line was last written, if that is known.
+        error: why it cannot be read.
     """
 
     folder: Path
@@ -35,7 +38,8 @@ class RunRecord:
     recipe: Mapping[str, Any]
     lines: Sequence[Mapping[str, Any]]
     saved: Sequence[int]
-    changed: datetime
+    changed: datetime | None = None
+    error: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """What a list of runs shows, in types of JSON."""
@@ -49,12 +53,13 @@ class RunRecord:
             "loss": last.get("loss"),
             **names,
             "saved": list(self.saved),
-            "changed": self.changed.isoformat(timespec="seconds"),
+            "changed": self.changed and self.changed.isoformat(timespec="seconds"),
+            "error": self.error,
         }
 
 
 def find_runs(folders: Iterable[Path]) -> Iterator[RunRecord]:
-    """The runs among `folders` and what lies directly in them, by path.
+    """The runs among `folders` and what lies directly in them, by path, damaged ones too.
 
     Raises:
         UsageError: there is no such folder.
@@ -63,8 +68,11 @@ def find_runs(folders: Iterable[Path]) -> Iterator[RunRecord]:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
         for candidate in (folder, *sorted(folder.iterdir())):
-            if (candidate / METRICS).is_file():
-                yield read_run(candidate)
+            try:
+                if (candidate / METRICS).is_file():
+                    yield read_run(candidate)
+            except (UsageError, OSError) as error:
+                yield RunRecord(candidate, "damaged", {}, (), (), error=str(error))
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -82,24 +90,28 @@ def read_run(folder: Path) -> RunRecord:
     state: State = "running" if is_locked(folder) else "stopped"
     return RunRecord(
         folder,
-        "finished" if (folder / _RECIPE).exists() else state,
+        "finished" if (folder / RECIPE).exists() else state,
         _recipe(folder, checkpoints),
-        sorted(read_lines(folder), key=lambda line: line["step"]),
+        [
+            {key: value for key, value in line.items() if isinstance(value, int | float | None)}
+            for line in sorted(read_lines(folder), key=lambda line: line["step"])
+        ],
         [int(path.stem) for path in checkpoints],
         changed,
     )
 
 
 def _recipe(folder: Path, checkpoints: Iterable[Path]) -> Mapping[str, Any]:
-    try:
-        return read_toml(folder / _RECIPE)
-    except RecipeError:  # not finished, or damaged
-        pass
+    """The recipe of the model, or else of the newest checkpoint; empty where none is whole."""
+    with suppress(RecipeError):
+        return _checked(read_toml(folder / RECIPE))
     for path in checkpoints:
-        try:
-            recipe = read_facts(path).get("recipe")
-        except CheckpointError:
-            continue
-        if isinstance(recipe, dict):
-            return recipe
+        with suppress(CheckpointError, RecipeError):
+            return _checked(read_facts(path).get("recipe"))
     return {}
+
+
+def _checked(recipe: Any) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = recipe if isinstance(recipe, dict) else {}
+    parse_recipe(table, where=RECIPE)
+    return table

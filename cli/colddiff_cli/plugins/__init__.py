@@ -1,10 +1,27 @@
 """`colddiff plugins`: what is installed, whether it keeps its promises, and how to make more."""
 
+from typing import ClassVar
+
 import typer
 
-from colddiff_cli.plugins import check, info, listing, new
+from colddiff_cli.commands import LazyGroup
 
-app = typer.Typer(help="What is installed; check it; start a plugin of your own.")
+
+class PluginCommands(LazyGroup):
+    """What can be done about plugins."""
+
+    package = "colddiff_cli.plugins"
+    table: ClassVar = {
+        "list": "List every component, and every plugin that is broken, disabled or incompatible.",
+        "info": "Show what a component is, where it comes from, its parameters and its context.",
+        "check": (
+            "Check that components keep the promises of their kind; exit code 1 if one does not."
+        ),
+        "new": "Make a plugin: a package that works, with the formula to be replaced by yours.",
+    }
+
+
+app = typer.Typer(cls=PluginCommands, add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -18,9 +35,3 @@ def plugins(ctx: typer.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
-
-
-app.command("list")(listing.list_plugins)
-app.command()(info.info)
-app.command()(check.check)
-app.command()(new.new)

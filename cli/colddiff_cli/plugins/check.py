@@ -1,26 +1,28 @@
 """`colddiff plugins check`: hold components to the laws of their kind."""
 
-import json
 import warnings
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from colddiff_cli.options import Json, Settings
+from colddiff_cli.console import escaped, out, show_json
+from colddiff_cli.options import Json, Kind, Settings
 from colddiff_core.contracts.errors import (
     ColdDiffError,
     PluginError,
     UnknownComponentError,
     UsageError,
 )
-from colddiff_core.registry.hookspecs import KINDS
-
-if TYPE_CHECKING:
-    from colddiff_core.registry.components import Registered
-    from colddiff_core.testing import Result
+from colddiff_core.models.recipe import parse_assignment
+from colddiff_core.registry.components import Registered, registry
+from colddiff_core.registry.deprecations import ColdDiffDeprecationWarning
+from colddiff_core.registry.source_tree import use_source_tree
+from colddiff_core.registry.switches import normalized
+from colddiff_core.testing import Result, check_component
 
 _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
 
@@ -35,9 +37,7 @@ def check(
     everything: Annotated[
         bool, typer.Option("--all", help="All components that are installed and active.")
     ] = False,
-    kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help=f"Only these: {', '.join(KINDS)}.")
-    ] = None,
+    kind: Kind = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="CHECK", help="Run this check alone; may be repeated."),
@@ -54,10 +54,6 @@ def check(
     """
     if (target is None) != everything:
         raise UsageError("plugins check: name a component, a distribution or a folder, or --all")
-    from colddiff_core.models.recipe import parse_assignment
-    from colddiff_core.registry.deprecations import ColdDiffDeprecationWarning
-    from colddiff_core.testing import check_component
-
     warnings.simplefilter("always", ColdDiffDeprecationWarning)  # it is authors who ask
     items = _components(target, kind)
     params = dict(map(parse_assignment, settings or []))
@@ -65,7 +61,7 @@ def check(
     counts: Counter[str] = Counter()
     for item in items:
         if not as_json:
-            _print_header(item)
+            out.print(f"{item.identity} {item.version} ({item.kind})", style="bold")
         results = check_component(
             item,
             params=params,
@@ -84,28 +80,22 @@ def check(
         )
     totals = {outcome: counts[outcome] for outcome in _STYLES}
     if as_json:
-        typer.echo(json.dumps({"schema_version": 1, **totals, "components": table}, indent=2))
+        show_json({**totals, "components": table})
     else:
-        typer.echo(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
+        out.print(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
     if counts["failed"]:
         raise typer.Exit(1)
     if not counts["passed"]:
         raise ColdDiffError("nothing was checked")
 
 
-def _components(target: str | None, kind: str | None) -> "list[Registered]":
+def _components(target: str | None, kind: str | None) -> list[Registered]:
     """What is to be checked, at least one component.
 
     Raises:
         UsageError: nothing has that name.
         PluginError: the plugin is broken or incompatible.
     """
-    if kind not in (None, *KINDS):
-        raise UsageError(f"--kind {kind}: expected {', '.join(KINDS)}")
-    from colddiff_core.registry.components import registry
-    from colddiff_core.registry.source_tree import use_source_tree
-    from colddiff_core.registry.switches import normalized
-
     if target is None:
         return registry().components(kind)
     if Path(target).is_dir():
@@ -133,25 +123,10 @@ def _components(target: str | None, kind: str | None) -> "list[Registered]":
     return found
 
 
-def _print_header(item: "Registered") -> None:
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-
-    what = f"{item.identity} {item.version} ({item.kind})"
-    out.print(Text(what, style="bold"))
-
-
-def _print_result(result: "Result") -> None:
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-
-    line = Text.assemble("  ", (result.outcome.ljust(8), _STYLES[result.outcome]), result.check)
-    if result.seed is not None:
-        line.append(f" (seed {result.seed})")
-    if result.outcome == "skipped":
-        line.append(f": {result.detail}")
-    out.print(line)
+def _print_result(result: Result) -> None:
+    seed = "" if result.seed is None else f" (seed {result.seed})"
+    why = f": {result.detail}" if result.outcome == "skipped" else ""
+    rest = escaped(f"{result.check}{seed}{why}")
+    out.print(Text.assemble("  ", (result.outcome.ljust(8), _STYLES[result.outcome]), rest))
     if result.outcome == "failed":
-        out.print(Text(f"           {result.detail}"))
+        out.print(f"           {result.detail}")

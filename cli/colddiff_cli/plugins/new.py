@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -12,7 +13,10 @@ from typing import Annotated
 
 import typer
 
+from colddiff_cli.console import err, out
+from colddiff_cli.options import kind_name, output
 from colddiff_core.contracts.errors import UsageError
+from colddiff_core.registry.components import registry
 from colddiff_core.registry.hookspecs import KINDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -50,18 +54,12 @@ _RECIPE = {
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What users will write, e.g. `fog`.")],
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.")
-    ] = KINDS[0],
-    output: Annotated[
-        Path | None,
+        str,
         typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="The folder to make.",
-            show_default="colddiff-NAME",
+            metavar="KIND", help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.", parser=kind_name
         ),
-    ] = None,
+    ] = KINDS[0],
+    target: Annotated[Path | None, output("DIR", "The folder to make.", "colddiff-NAME")] = None,
 ) -> None:
     """Make a plugin: a package that works, with the formula to be replaced by yours.
 
@@ -70,10 +68,8 @@ def new(
 
     Example: `colddiff plugins new fog --kind degradation`
     """
-    from colddiff_cli.console import err
-
     _check(name, kind)
-    folder = output or Path(f"colddiff-{name}")
+    folder = target or Path(f"colddiff-{name}")
     if folder.exists():
         raise UsageError(f"{folder}: exists; name another folder with -o")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,21 +81,16 @@ def new(
             target.write_text(text, encoding="utf-8")
         shutil.move(made, folder)
     module = f"{_package(name)}/{_module(name)}.py"
-    typer.echo(str(folder))
+    out.print(str(folder))
     err.print(
         f"The formula is in {folder / module}. Then:",
         f"  pip install -e {folder}",
         f"  colddiff plugins check {folder}",
         sep="\n",
-        markup=False,
     )
 
 
 def _check(name: str, kind: str) -> None:
-    from colddiff_core.registry.components import registry
-
-    if kind not in KINDS:
-        raise UsageError(f"--kind {kind}: expected {', '.join(KINDS)}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise UsageError(
             f"{name!r}: expected at most {_LONGEST} lower-case letters, digits and hyphens that "
@@ -168,6 +159,4 @@ def _module(name: str) -> str:
 
 def _release() -> str:
     """The oldest release that a plugin made today may ask for: this minor version."""
-    from importlib.metadata import version
-
     return ".".join(version("colddiff").split(".")[:2])

@@ -1,23 +1,50 @@
 """`colddiff reproduce`: a table of the paper on one's own machine, with a report."""
 
+import json
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import Device, Seed, Settings
-
-if TYPE_CHECKING:
-    from colddiff_cli.reproduce.outcome import Outcome
-    from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationSet
-    from colddiff_cli.reproduce.plan import Request
-    from colddiff_core.evaluation.features import FeatureNetwork
+from colddiff_cli.options import (
+    Device,
+    FeatureWeights,
+    Json,
+    Seed,
+    Settings,
+    output,
+    torch_device,
+)
+from colddiff_cli.reproduce.budget import Budget
+from colddiff_cli.reproduce.generation import generation
+from colddiff_cli.reproduce.outcome import Outcome
+from colddiff_cli.reproduce.page import page, verdict
+from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationSet
+from colddiff_cli.reproduce.paper import table as paper_table
+from colddiff_cli.reproduce.plan import Request, check
+from colddiff_cli.reproduce.restoration import restoration
+from colddiff_core.contracts.errors import Interrupted, UsageError
+from colddiff_core.disk import write_atomically
+from colddiff_core.evaluation.features import FeatureNetwork, feature_network
+from colddiff_core.evaluation.record import plain, versions
+from colddiff_core.pictures.images import write_image
 
 _RESULTS, _REPORT = "results.json", "report.html"
+
+_COLUMNS = (
+    ("rmse", False, "RMSE, paper", 3),
+    ("rmse", True, "RMSE, here", 3),
+    ("ssim", False, "SSIM, paper", 3),
+    ("ssim", True, "SSIM, here", 3),
+    ("frechet", True, "Fréchet", 1),
+)
+"""Of what is printed: a figure, whether it is ours, its heading and its digits."""
 
 
 def reproduce(
@@ -47,15 +74,8 @@ def reproduce(
             show_default="15m",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Where everything goes.",
-            show_default="reproduced/TABLE",
-        ),
+    folder: Annotated[
+        Path | None, output("DIR", "Where everything goes.", "reproduced/TABLE")
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -87,13 +107,11 @@ def reproduce(
             show_default="mnist-classifier for digits, else efficientnet-lite0",
         ),
     ] = None,
-    feature_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
-    ] = None,
+    feature_weights: FeatureWeights = None,
     settings: Settings = None,
     seed: Seed = 0,
     device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce a table of the paper, and report what it says beside what came out.
 
@@ -104,12 +122,6 @@ def reproduce(
 
     Example: `colddiff reproduce table1 --dataset mnist`
     """
-    from colddiff_cli.console import err
-    from colddiff_cli.options import torch_device
-    from colddiff_cli.reproduce.budget import Budget
-    from colddiff_cli.reproduce.paper import table as paper_table
-    from colddiff_core.contracts.errors import UsageError
-
     paper = paper_table(table)
     names = list(dict.fromkeys(dataset or ["mnist"]))
     for name in names:
@@ -123,15 +135,7 @@ def reproduce(
         raise UsageError("--model and --budget: nothing is trained with --model")
     if feature_weights is not None and features != "inception":
         raise UsageError("--feature-weights: is for --features inception")
-    folder = output or Path("reproduced") / table
-
-    import json
-    import time
-
-    from colddiff_cli.reproduce.page import page
-    from colddiff_cli.reproduce.plan import Request
-    from colddiff_core.disk import write_atomically
-    from colddiff_core.pictures.images import write_image
+    folder = folder or Path("reproduced") / table
 
     networks = {name: _network(name, features, feature_weights) for name in names}
     more = tuple(settings or [])
@@ -144,7 +148,7 @@ def reproduce(
     outcomes: dict[str, Outcome] = {}
     began = time.perf_counter()
     for name in names:
-        err.print(f"{paper.title}, {paper.sets[name].title}", style="bold", markup=False)
+        err.print(f"{paper.title}, {paper.sets[name].title}", style="bold")
         outcomes[name] = _outcome(
             paper.sets[name], requests[name], folder / name, model, networks[name]
         )
@@ -158,18 +162,14 @@ def reproduce(
     # the command line may hold a file's name that is no text
     write_atomically(folder / _REPORT, html.encode("utf-8", "xmlcharrefreplace"))
     if as_json:
-        typer.echo(text, nl=False)
+        typer.echo(text, nl=False)  # as in the file
     else:
         _print(results, folder)
 
 
 def _check(
-    entry: "RestorationSet | GenerationSet", request: "Request", network: "FeatureNetwork | None"
+    entry: RestorationSet | GenerationSet, request: Request, network: FeatureNetwork | None
 ) -> None:
-    from colddiff_cli.reproduce.paper import RestorationSet
-    from colddiff_cli.reproduce.plan import check
-    from colddiff_core.contracts.errors import UsageError
-
     if isinstance(entry, RestorationSet):
         check(entry.recipe, request, "test", network)
         return
@@ -180,32 +180,23 @@ def _check(
 
 
 def _outcome(
-    entry: "RestorationSet | GenerationSet",
-    request: "Request",
+    entry: RestorationSet | GenerationSet,
+    request: Request,
     folder: Path,
     model: Path | None,
-    network: "FeatureNetwork | None",
-) -> "Outcome":
-    from colddiff_cli.console import err
-    from colddiff_cli.reproduce.generation import generation
-    from colddiff_cli.reproduce.paper import RestorationSet
-    from colddiff_cli.reproduce.restoration import restoration
-    from colddiff_core.contracts.errors import Interrupted
-
+    network: FeatureNetwork | None,
+) -> Outcome:
     try:
         if isinstance(entry, RestorationSet):
             return restoration(entry, request, folder, model=model, features=network)
         assert network is not None  # noqa: S101 - `_check` has looked
         return generation(entry, request, folder, features=network)
     except Interrupted as stopped:
-        err.print(f"colddiff: {stopped}", markup=False)
+        err.print(f"colddiff: {stopped}")
         raise typer.Exit(stopped.exit_code) from None
 
 
-def _network(name: str, features: str | None, weights: Path | None) -> "FeatureNetwork | None":
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.evaluation.features import feature_network
-
+def _network(name: str, features: str | None, weights: Path | None) -> FeatureNetwork | None:
     if features is not None:
         return None if features == "none" else feature_network(features, weights)
     if name == "mnist":
@@ -213,15 +204,11 @@ def _network(name: str, features: str | None, weights: Path | None) -> "FeatureN
     try:
         return feature_network("efficientnet-lite0")
     except UsageError as error:
-        from colddiff_cli.console import err
-
-        err.print(f"colddiff: no Fréchet distances: {error}", markup=False)
+        err.print(f"colddiff: no Fréchet distances: {error}")
         return None
 
 
 def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
-    from colddiff_core.contracts.errors import UsageError
-
     folders = {}
     for value in data:
         name, equals, folder = value.partition("=")
@@ -237,10 +224,8 @@ def _folders(data: list[str], names: list[str]) -> dict[str, Path]:
 
 
 def _results(
-    paper: "PaperTable", table: str, outcomes: Mapping[str, "Outcome"], seconds: float
+    paper: PaperTable, table: str, outcomes: Mapping[str, Outcome], seconds: float
 ) -> dict[str, Any]:
-    from colddiff_core.evaluation.record import plain, versions
-
     sets = {
         name: {
             "kind": paper.sets[name].kind,
@@ -262,45 +247,23 @@ def _results(
 
 
 def _print(results: Mapping[str, Any], folder: Path) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from colddiff_cli.console import out
-    from colddiff_cli.reproduce.page import verdict
-
     for found in results["sets"].values():
         rows, published = found["evaluation"]["rows"], found["published"]
-        shown = [
-            (ours, theirs, heading)
-            for ours, theirs, heading in (
-                ("rmse", "rmse", "RMSE"),
-                ("ssim", "ssim", "SSIM"),
-                ("frechet", None, "Fréchet"),
-            )
-            if ours in next(iter(rows.values()))
-        ]
-        table = Table(
-            title=f"{results['title']}, {found['title']}",
-            title_justify="left",
-            box=None,
-            pad_edge=False,
-            header_style="bold",
-        )
-        table.add_column("")
-        for _, theirs, heading in shown:
-            if theirs is not None:
-                table.add_column(f"{heading}\npaper", justify="right")
-            table.add_column(f"{heading}\nhere", justify="right")
+        shown = [figure for figure in _COLUMNS if figure[0] in next(iter(rows.values()))]
+        table = []
         for row, values in rows.items():
-            cells = []
-            for ours, theirs, _ in shown:
-                if theirs is not None:
-                    reported = published[row].get(theirs)
-                    cells.append("" if reported is None else f"{reported:.3f}")
-                value = values[ours]
-                cells.append("" if value is None else f"{value:.3f}" if theirs else f"{value:.1f}")
-            table.add_row(Text(ROWS[row]), *cells)
-        out.print(table)
+            figures = [(values if ours else published[row]).get(name) for name, ours, _, _ in shown]
+            cells = (
+                "" if value is None else f"{value:.{digits}f}"
+                for value, (*_, digits) in zip(figures, shown, strict=True)
+            )
+            table.append((ROWS[row], *cells))
+        show_table(
+            table,
+            ["", *(heading for *_, heading, _ in shown)],
+            title=f"{results['title']}, {found['title']}",
+            numbers=True,
+        )
         if found["kind"] == "restoration":
-            out.print(verdict(found), markup=False)
-    out.print(str((folder / _REPORT).resolve()), markup=False)
+            out.print(verdict(found))
+    out.print(str((folder / _REPORT).resolve()))

@@ -1,14 +1,14 @@
 """A data set of the generation comparison: a hot and a cold model, each sampled in two ways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from colddiff_cli.console import progress
-from colddiff_cli.reproduce.model import trained, training_facts
+from colddiff_cli.console import counting
 from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import GenerationSet
 from colddiff_cli.reproduce.plan import Request, plan
+from colddiff_cli.reproduce.trained import trained, training_facts
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.generation import Generated, evaluate_generated, generation_protocol
@@ -65,7 +65,7 @@ def generation(
         for kind, made in plans.items()
     }
     dataset = plans["hot"].dataset("train")
-    count = min(len(dataset), *(made.images for made in plans.values()))
+    count = min(made.count(dataset) for made in plans.values())
     found = {
         way: _sampled(_way(models[kind], way, sampler), dataset, features, count, request.seed, way)
         for way, (kind, sampler) in WAYS.items()
@@ -98,11 +98,7 @@ def _sampled(
     seed: int,
     way: str,
 ) -> Generated:
-    with progress() as display:
-        task = display.add_task(f"generating, {way.replace('_', ' ')}", total=count, note="")
-        show: Callable[[int, int], None] = lambda done, total: display.update(  # noqa: E731
-            task, completed=done, total=total
-        )
+    with counting(f"generating, {way.replace('_', ' ')}") as show:
         return evaluate_generated(process, dataset, features, count=count, seed=seed, on_batch=show)
 
 

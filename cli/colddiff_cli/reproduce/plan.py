@@ -22,6 +22,7 @@ from colddiff_core.contracts.recipe import ComponentTable, Recipe
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.models.recipe import build_table, load_recipe, parse_recipe
+from colddiff_core.training.dry_run import dry_run
 
 _FILE = "plan.json"
 _MAX_BYTES = 1_000_000
@@ -71,11 +72,13 @@ class Plan:
 
     Attributes:
         recipe: to train; where a model is there already, the table's.
-        images: evaluated on.
+        images: evaluated on, as far as there are so many.
+        asked: whether the number of images was asked for.
     """
 
     recipe: Recipe
     images: int
+    asked: bool
 
     def dataset(self, split: Split) -> ImageDataset:
         """Open the data.
@@ -87,6 +90,12 @@ class Plan:
         dataset: ImageDataset = build_table("dataset", self.recipe.data, split=split)
         return dataset
 
+    def count(self, dataset: ImageDataset) -> int:
+        """How many of its images are taken; says so where more were asked for."""
+        if self.asked and self.images > len(dataset):
+            err.print(f"colddiff: --images {self.images}: there are {len(dataset)}, all are taken")
+        return min(self.images, len(dataset))
+
 
 def reuse(recipe: str, request: Request) -> Plan:
     """What is done with a model that is there already.
@@ -94,7 +103,8 @@ def reuse(recipe: str, request: Request) -> Plan:
     Raises:
         UsageError: the data are not bundled, and no folder was named.
     """
-    return Plan(_with(recipe, request, []), request.images or _MOST_IMAGES)
+    images = request.images or _MOST_IMAGES
+    return Plan(_with(recipe, request, []), images, request.images is not None)
 
 
 def check(recipe: str, request: Request, split: Split, features: FeatureNetwork | None) -> None:
@@ -143,8 +153,6 @@ def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
     recipe = _with(name, request, settings)
     images = request.images or _MOST_IMAGES
     if budget.unit == "minutes":
-        from colddiff_core.training.dry_run import dry_run
-
         with err.status(f"timing the network for {_TIMED:.0f} seconds"):
             found = dry_run(recipe, request.device, at_least=_TIMED)
         minutes = budget.amount * share
@@ -152,7 +160,7 @@ def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
         recipe = _with(name, request, small(steps))
         left = minutes * (1 - TRAINING_SHARE) / 2  # the machine may slow down
         images = request.images or images_in(left, found.images_per_second, passes)
-    return Plan(recipe, images)
+    return Plan(recipe, images, request.images is not None)
 
 
 def _with(name: str, request: Request, settings: Sequence[str]) -> Recipe:
@@ -197,4 +205,5 @@ def _read(path: Path, asked: Mapping[str, Any]) -> Plan:
             f"{path.parent}: holds results of another request: {'; '.join(different)}; name "
             f"another folder with -o"
         )
-    return Plan(parse_recipe(found.recipe, where=str(path)), found.images)
+    recipe = parse_recipe(found.recipe, where=str(path))
+    return Plan(recipe, found.images, asked["images"] is not None)

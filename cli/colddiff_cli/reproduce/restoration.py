@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from colddiff_cli.console import err, progress
-from colddiff_cli.reproduce.model import existing, trained, training_facts
+from colddiff_cli.console import counting, err
 from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import RestorationSet
 from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
+from colddiff_cli.reproduce.trained import existing, trained, training_facts
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.evaluation import compare
@@ -50,16 +50,15 @@ def restoration(
     made, process, place = _model(entry.recipe, request, folder, model)
     process.eval()
     dataset = made.dataset("test")
-    with progress() as display:
-        task = display.add_task("evaluating", total=None, note="")
+    with counting("evaluating") as on_batch:
         found = evaluate(
             process,
             dataset,
             split="test",
-            count=min(made.images, len(dataset)),
+            count=made.count(dataset),
             seed=request.seed,
             features=features,
-            on_batch=lambda done, total: display.update(task, completed=done, total=total),
+            on_batch=on_batch,
         )
     followed = range(min(_FOLLOWED, len(dataset)))
     with err.status("following both algorithms"):

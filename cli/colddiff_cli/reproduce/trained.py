@@ -24,7 +24,7 @@ def trained(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:
         Interrupted: by a signal; the same command goes on.
     """
     if (folder / RECIPE).exists():
-        err.print(f"{folder}: trained before, taken as it is", markup=False)
+        err.print(f"{folder}: trained before, taken as it is")
         return ColdDiffusion.load(folder).to(device)
     logging.getLogger("colddiff_core.training").setLevel(logging.INFO)  # where it goes on from
     return train_with_progress(recipe, folder, device)
