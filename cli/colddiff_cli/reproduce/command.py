@@ -38,10 +38,10 @@ from colddiff_core.pictures.images import write_image
 _RESULTS, _REPORT = "results.json", "report.html"
 
 _COLUMNS = (
-    ("rmse", False, "RMSE, paper", 3),
-    ("rmse", True, "RMSE, here", 3),
-    ("ssim", False, "SSIM, paper", 3),
-    ("ssim", True, "SSIM, here", 3),
+    ("rmse", False, "RMSE paper", 3),
+    ("rmse", True, "RMSE here", 3),
+    ("ssim", False, "SSIM paper", 3),
+    ("ssim", True, "SSIM here", 3),
     ("frechet", True, "Fréchet", 1),
 )
 """Of what is printed: a figure, whether it is ours, its heading and its digits."""
