@@ -1,7 +1,7 @@
 """Curves, as SVG and as characters."""
 
 import math
-from xml.etree.ElementTree import fromstring
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
@@ -10,8 +10,12 @@ from colddiff_cli.plot import curves, terminal_plot
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def parsed(text: str) -> Element:
+    return fromstring(text)  # noqa: S314 - our own
+
+
 def places(text: str, k: int) -> list[tuple[float, float]]:
-    line = fromstring(text).find(f"{SVG}polyline[@class='line-{k}']")
+    line = parsed(text).find(f"{SVG}polyline[@class='line-{k}']")
     assert line is not None
     points = [point.split(",") for point in line.get("points", "").split()]
     return [(float(x), float(y)) for x, y in points]
@@ -30,7 +34,7 @@ def test_time_falls_and_two_curves_have_names() -> None:
     svg = curves({"one": [(2, 0), (0, 1)], "two": [(2, 0), (0, 3)]}, x="t", y="e", falling=True)
     assert places(svg, 0)[0][0] < places(svg, 0)[1][0]
     assert places(svg, 1)[1][1] < places(svg, 0)[1][1]
-    texts = {element.text for element in fromstring(svg).iter(f"{SVG}text")}
+    texts = {element.text for element in parsed(svg).iter(f"{SVG}text")}
     assert {"one", "two", "t", "0", "1", "2"} <= texts
 
 

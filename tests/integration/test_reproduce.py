@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_the_figures_stand_beside_the_papers(done: Path) -> None:
 
 
 def test_the_page_needs_nothing_else(done: Path) -> None:
-    text = (done / "out/report.html").read_text()
+    text = unescape((done / "out/report.html").read_text())
     page = Page(text)
     assert page.loads
     assert all(load.startswith("data:image/png;base64,") for load in page.loads)

@@ -70,6 +70,23 @@ def test_assignments(text: str, expected: tuple[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("train.compile=True", "train.compile=true"),
+        ("a = False", "a=false"),
+        ("train.lr=.001", "train.lr=0.001"),
+        ("train.lr=1.", "train.lr=1"),
+        ("train.steps=007", "train.steps=7"),
+        ("data.folder=~/x", f"data.folder={Path.home()}/x"),
+    ],
+)
+def test_what_toml_spells_otherwise_is_told(text: str, meant: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse_assignment(text)
+    assert str(caught.value).endswith(f": write --set {meant}")
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("train.stepz=1", "unknown parameter 'train.stepz'; did you mean 'steps'?"),
@@ -109,6 +126,16 @@ def test_a_missing_recipe_suggests_a_name() -> None:
         load_recipe("mnist-demmo")
     with pytest.raises(RecipeError, match="No such file"):
         load_recipe("missing.toml")
+
+
+def test_a_file_is_found_by_its_ending_and_told_without(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(RecipeError, match=r"no recipe 'mine'; for the file, write mine\.toml"):
+        load_recipe("mine")
+    path.rename("MINE.TOML")
+    assert load_recipe("MINE.TOML").restorer.name == "unet"
 
 
 def test_the_type_is_checked_wherever_the_table_comes_from() -> None:
