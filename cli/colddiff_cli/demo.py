@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import typer
 
 from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
 from colddiff_cli.models import open_model
+from colddiff_cli.options import option
 from colddiff_cli.options import output as output_option
 from colddiff_cli.training import train_with_progress
 from colddiff_core.contracts.errors import UsageError
@@ -33,10 +33,7 @@ _FOLDERS = ("original", "degraded")  # of single digits, to try `colddiff restor
 def demo(
     output: Annotated[Path, output_option("DIR", "Where everything goes.")] = Path("colddiff-demo"),
     steps: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, help="Training steps; fewer are faster and restore worse."
-        ),
+        int, option("N", "Training steps; fewer are faster and restore worse.", min=1)
     ] = 500,
 ) -> None:
     """Train, restore and export on bundled digits: three minutes on two cores.

@@ -19,6 +19,7 @@ from colddiff_cli.options import (
     Steps,
     Timesteps,
     chosen_levels,
+    option,
     output,
     torch_device,
 )
@@ -39,28 +40,21 @@ _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
 
 def evaluate(
     model: Model,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A data set.", show_default="the model's own"),
-    ] = None,
+    data: Annotated[str | None, option("NAME", "A data set.", "the model's own")] = None,
     settings: Settings = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="test or train.")] = "test",
-    images: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="The first so many images.", show_default="all"),
-    ] = None,
+    split: Annotated[str, option("SPLIT", "test or train.")] = "test",
+    images: Annotated[int | None, option("N", "The first so many images.", "all", min=1)] = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
     features: Features = None,
     feature_weights: FeatureWeights = None,
     beside: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Show the figures of another model, as -o wrote them, too; may be repeated.",
+        option(
+            "FILE", "Show the figures of another model, as -o wrote them, too; may be repeated."
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images at a time.")] = 100,
+    batch_size: Annotated[int, option("N", "Images at a time.", min=1)] = 100,
     seed: Seed = 0,
     device: Device = "auto",
     file: Annotated[Path | None, output("FILE", "Write the JSON here as well.")] = None,

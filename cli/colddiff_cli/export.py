@@ -8,7 +8,7 @@ import typer
 from torch import Tensor
 
 from colddiff_cli.console import err, out, show_table
-from colddiff_cli.options import Model, Settings, output
+from colddiff_cli.options import Model, Settings, option, output
 from colddiff_core.contracts.errors import ImageError, UsageError
 from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.contracts.recipe import Recipe
@@ -25,24 +25,21 @@ _IMAGES = 64  # held-out pictures to check on, and to calibrate with
 def export(
     model: Model,
     format_: Annotated[
-        str,
-        typer.Option("--format", metavar="FORMAT", help="The format, see `colddiff plugins list`."),
+        str, option("FORMAT", "The format, see `colddiff plugins list`.", True, "--format")
     ] = "onnx",
     path: Annotated[Path | None, output("PATH", "The file.", "MODEL.onnx")] = None,
     sampler: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="naive (Algorithm 1), improved (Algorithm 2) or another.",
-            show_default="the model's own",
+        option(
+            "NAME", "naive (Algorithm 1), improved (Algorithm 2) or another.", "the model's own"
         ),
     ] = None,
     graph: Annotated[
         str | None,
-        typer.Option(
-            metavar="KIND",
-            help="sampler (the whole loop), step (one step of it) or restorer (the network).",
-            show_default="sampler",
+        option(
+            "KIND",
+            "sampler (the whole loop), step (one step of it) or restorer (the network).",
+            "sampler",
         ),
     ] = None,
     trajectory: Annotated[
@@ -50,37 +47,24 @@ def export(
     ] = False,
     static_steps: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Fix the number of steps, for runtimes that need to know it.",
-            show_default="any",
-        ),
+        option("N", "Fix the number of steps, for runtimes that need to know it.", "any"),
     ] = None,
     precision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Of the network: fp32, fp16 or int8.", show_default="fp32"
-        ),
+        str | None, option("NAME", "Of the network: fp32, fp16 or int8.", "fp32")
     ] = None,
-    opset: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="ONNX operator set, 18 to 21.", show_default="20"),
-    ] = None,
+    opset: Annotated[int | None, option("N", "ONNX operator set, 18 to 21.", "20")] = None,
     tolerance: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X", help="Largest difference from torch.", show_default="by precision"
-        ),
+        float | None, option("X", "Largest difference from torch.", "by precision")
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run the file and compare it with torch.")
     ] = True,
     images: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="IMAGE",
-            help="Clean pictures to check on and to calibrate int8 with; may be repeated.",
-            show_default="held-out pictures of the data set",
+        option(
+            "IMAGE",
+            "Clean pictures to check on and to calibrate int8 with; may be repeated.",
+            "held-out pictures of the data set",
         ),
     ] = None,
     settings: Settings = None,

@@ -47,8 +47,7 @@ def colddiff(
         ),
     ] = False,
     _: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Cold Diffusion: learn to invert any image degradation, and ship it as one ONNX file."""

@@ -38,24 +38,34 @@ def output_path(text: str) -> Path:
     return path
 
 
+def option(metavar: str, meaning: str, default: str | bool = True, *names: str, **more: Any) -> Any:
+    """An option with a value.
+
+    Args:
+        metavar: stands for the value in the help.
+        meaning: its help.
+        default: what the help says of the default; the value itself when True.
+        *names: in place of the parameter's own.
+        **more: as for `typer.Option`.
+    """
+    return typer.Option(*names, metavar=metavar, help=meaning, show_default=default, **more)
+
+
 def output(metavar: str, meaning: str, default: str | bool = True) -> Any:
     """The option `-o`."""
-    return typer.Option(
-        "-o", "--output", metavar=metavar, help=meaning, show_default=default, parser=output_path
-    )
+    return option(metavar, meaning, default, "-o", "--output", parser=output_path)
 
 
 Device = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="Where to compute: cpu, cuda, cuda:1, mps, for files also tensorrt; auto takes cuda "
+    option(
+        "NAME",
+        "Where to compute: cpu, cuda, cuda:1, mps, for files also tensorrt; auto takes cuda "
         "where there is one.",
     ),
 ]
 Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value; may be repeated."),
+    list[str] | None, option("KEY=VALUE", "Override a value; may be repeated.", True, "--set")
 ]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, as `colddiff train` makes it.")
@@ -63,38 +73,29 @@ Model = Annotated[
 
 SamplerName = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "NAME",
+        "naive (Algorithm 1), improved (Algorithm 2) or another; not for files.",
+        "the model's own",
         "--sampler",
-        metavar="NAME",
-        help="naive (Algorithm 1), improved (Algorithm 2) or another; not for files.",
-        show_default="the model's own",
     ),
 ]
-Steps = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Take so many even steps.", show_default="all T"),
-]
+Steps = Annotated[int | None, option("N", "Take so many even steps.", "all T")]
 Timesteps = Annotated[
-    str | None,
-    typer.Option(metavar="LEVELS", help="The levels to visit, from the images' own: 20,10,5,0."),
+    str | None, option("LEVELS", "The levels to visit, from the images' own: 20,10,5,0.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-Seed = Annotated[
-    int,
-    typer.Option(metavar="N", min=0, max=2**31 - 1, help="Of everything that is drawn at random."),
-]
+Seed = Annotated[int, option("N", "Of everything that is drawn at random.", min=0, max=2**31 - 1)]
 Features = Annotated[
     str | None,
-    typer.Option(
-        metavar="NETWORK",
-        help="What Fréchet distances are taken on: inception (the FID), efficientnet-lite0 or "
+    option(
+        "NETWORK",
+        "What Fréchet distances are taken on: inception (the FID), efficientnet-lite0 or "
         "mnist-classifier.",
     ),
 ]
-FeatureWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The weights of inception.")
-]
+FeatureWeights = Annotated[Path | None, option("FILE", "The weights of inception.")]
 
 
 def kind_name(name: str) -> str:
@@ -108,10 +109,7 @@ def kind_name(name: str) -> str:
     return name
 
 
-Kind = Annotated[
-    str | None,
-    typer.Option(metavar="KIND", help=f"Only these: {', '.join(KINDS)}.", parser=kind_name),
-]
+Kind = Annotated[str | None, option("KIND", f"Only these: {', '.join(KINDS)}.", parser=kind_name)]
 
 
 def torch_device(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import out, show_json, show_table
-from colddiff_cli.options import Json, output_path
+from colddiff_cli.options import Json, option, output_path
 from colddiff_cli.plot import Points, curves, terminal_plot
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import write_atomically
@@ -56,10 +56,7 @@ def show(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     as_json: Json = False,
     plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.svg", help="Draw the loss into a file instead.", parser=output_path
-        ),
+        Path | None, option("FILE.svg", "Draw the loss into a file instead.", parser=output_path)
     ] = None,
 ) -> None:
     """Show one run: where it stands, its figures, and its loss over the steps.

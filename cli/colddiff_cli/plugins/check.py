@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from colddiff_cli.console import escaped, out, show_json
-from colddiff_cli.options import Json, Kind, Settings
+from colddiff_cli.options import Json, Kind, Settings, option
 from colddiff_core.contracts.errors import (
     ColdDiffError,
     PluginError,
@@ -39,8 +39,7 @@ def check(
     ] = False,
     kind: Kind = None,
     only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="CHECK", help="Run this check alone; may be repeated."),
+        list[str] | None, option("CHECK", "Run this check alone; may be repeated.", True, "--only")
     ] = None,
     settings: Settings = None,
     as_json: Json = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import out, show_json, show_table
-from colddiff_cli.options import Json, Kind
+from colddiff_cli.options import Json, Kind, option
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.registry.inventory import STATUSES, Entry, inventory
 
@@ -20,9 +20,7 @@ _HEADINGS = ("Name", "Kind", "Status", "Distribution", "Version", "Summary")
 @app.command("list")
 def list_plugins(
     kind: Kind = None,
-    status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(STATUSES)}.")
-    ] = None,
+    status: Annotated[str | None, option("STATUS", f"Only these: {', '.join(STATUSES)}.")] = None,
     as_json: Json = False,
     requirements: Annotated[
         bool,

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import err, out
-from colddiff_cli.options import kind_name, output
+from colddiff_cli.options import kind_name, option, output
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.registry.components import registry
 from colddiff_core.registry.hookspecs import KINDS
@@ -54,10 +54,7 @@ _RECIPE = {
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What users will write, e.g. `fog`.")],
     kind: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND", help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.", parser=kind_name
-        ),
+        str, option("KIND", f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.", parser=kind_name)
     ] = KINDS[0],
     target: Annotated[Path | None, output("DIR", "The folder to make.", "colddiff-NAME")] = None,
 ) -> None:

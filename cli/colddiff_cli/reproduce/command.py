@@ -18,6 +18,7 @@ from colddiff_cli.options import (
     Json,
     Seed,
     Settings,
+    option,
     output,
     torch_device,
 )
@@ -58,20 +59,20 @@ def reproduce(
     ],
     dataset: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "NAME",
+            "mnist, cifar10, celeba or, to generate, afhq; may be repeated.",
+            "mnist",
             "--dataset",
-            metavar="NAME",
-            help="mnist, cifar10, celeba or, to generate, afhq; may be repeated.",
-            show_default="mnist",
         ),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            metavar="AMOUNT",
-            help="For each data set: minutes or hours in all (12m, 1.5h), steps of training "
+        option(
+            "AMOUNT",
+            "For each data set: minutes or hours in all (12m, 1.5h), steps of training "
             "(2000), or full for the paper's own recipe.",
-            show_default="15m",
+            "15m",
         ),
     ] = None,
     folder: Annotated[
@@ -79,32 +80,27 @@ def reproduce(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "[NAME=]FOLDER",
+            "Where the files of a data set are; digits are bundled, 7,000 of them.",
+            True,
             "--data",
-            metavar="[NAME=]FOLDER",
-            help="Where the files of a data set are; digits are bundled, 7,000 of them.",
         ),
     ] = None,
     model: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Evaluate this model folder instead of training one."),
+        Path | None, option("DIR", "Evaluate this model folder instead of training one.")
     ] = None,
     images: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=2,
-            help="Evaluate on so many.",
-            show_default="what the minutes afford, else 10,000",
-        ),
+        option("N", "Evaluate on so many.", "what the minutes afford, else 10,000", min=2),
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(
-            metavar="NETWORK",
-            help="What Fréchet distances are taken on: inception (the FID), efficientnet-lite0, "
+        option(
+            "NETWORK",
+            "What Fréchet distances are taken on: inception (the FID), efficientnet-lite0, "
             "mnist-classifier or none.",
-            show_default="mnist-classifier for digits, else efficientnet-lite0",
+            "mnist-classifier for digits, else efficientnet-lite0",
         ),
     ] = None,
     feature_weights: FeatureWeights = None,

@@ -65,7 +65,7 @@ def generation(
         for kind, made in plans.items()
     }
     dataset = plans["hot"].dataset("train")
-    count = min(made.count(dataset) for made in plans.values())
+    count = min(plans["hot"].count(dataset), plans["cold"].images)
     found = {
         way: _sampled(_way(models[kind], way, sampler), dataset, features, count, request.seed, way)
         for way, (kind, sampler) in WAYS.items()
@@ -76,7 +76,7 @@ def generation(
             "rows": {way: {"frechet": result.frechet} for way, result in found.items()},
             "protocol": generation_protocol(dataset, features, count, request.seed),
         },
-        "published": {way: entry.published(way) for way in WAYS},
+        "published": {way: entry.published.get(way, {}) for way in WAYS},
         "published_recipe": recipes,
         "settings": request.names(),
         "training": {

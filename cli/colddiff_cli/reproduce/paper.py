@@ -10,9 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 from colddiff_core.contracts.errors import UsageError
 
-Figures = Mapping[str, float]
-"""Reported figures by name: fid, ssim, rmse."""
-
 _FIXED = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -22,7 +19,8 @@ class RestorationSet(BaseModel):
     Attributes:
         title: its name in the paper.
         recipe: what the authors did.
-        degraded: what was reported, as for the other rows of `evaluation.comparison.ROWS`.
+        published: the figures that were reported (fid, ssim, rmse), for rows of
+            `evaluation.comparison.ROWS`.
     """
 
     model_config = _FIXED
@@ -30,15 +28,7 @@ class RestorationSet(BaseModel):
     kind: Literal["restoration"] = "restoration"
     title: str
     recipe: str
-    degraded: dict[str, float] = {}
-    direct: dict[str, float] = {}
-    naive: dict[str, float] = {}
-    improved: dict[str, float] = {}
-
-    def published(self, row: str) -> Figures:
-        """The figures of a row."""
-        figures: Figures = getattr(self, row)
-        return figures
+    published: dict[str, dict[str, float]] = {}
 
 
 class GenerationSet(BaseModel):
@@ -48,10 +38,7 @@ class GenerationSet(BaseModel):
         title: its name in the paper.
         hot: recipe of the model that generates from noise.
         cold: recipe of the model that generates by deblurring.
-        fixed_noise: reported for Algorithm 2 on the hot model.
-        estimated_noise: reported for DDIM on the hot model.
-        perfect_symmetry: reported for the cold model from flat colours.
-        broken_symmetry: reported for the cold model from flat colours with a little noise.
+        published: the figures that were reported (fid), for rows of `generation.WAYS`.
     """
 
     model_config = _FIXED
@@ -60,15 +47,7 @@ class GenerationSet(BaseModel):
     title: str
     hot: str
     cold: str
-    fixed_noise: dict[str, float] = {}
-    estimated_noise: dict[str, float] = {}
-    perfect_symmetry: dict[str, float] = {}
-    broken_symmetry: dict[str, float] = {}
-
-    def published(self, row: str) -> Figures:
-        """The figures of a row."""
-        figures: Figures = getattr(self, row)
-        return figures
+    published: dict[str, dict[str, float]] = {}
 
 
 class PaperTable(BaseModel):

@@ -1,10 +1,9 @@
 """What is going to be done for one data set, decided once and then kept beside the results."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,7 +20,7 @@ from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.recipe import ComponentTable, Recipe
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.models.recipe import build_table, load_recipe, parse_recipe
+from colddiff_core.models.recipe import build_table, load_recipe
 from colddiff_core.training.dry_run import dry_run
 
 _FILE = "plan.json"
@@ -66,19 +65,21 @@ class Request:
         return [setting.partition("=")[0] for setting in self.settings]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is done.
+class Plan(BaseModel):
+    """What is done, and why; this is what the file holds.
 
     Attributes:
+        request: what decided about it, see `Request.facts`.
         recipe: to train; where a model is there already, the table's.
         images: evaluated on, as far as there are so many.
-        asked: whether the number of images was asked for.
     """
 
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    schema_version: Literal[1] = 1
+    request: dict[str, Any]
     recipe: Recipe
     images: int
-    asked: bool
 
     def dataset(self, split: Split) -> ImageDataset:
         """Open the data.
@@ -92,7 +93,7 @@ class Plan:
 
     def count(self, dataset: ImageDataset) -> int:
         """How many of its images are taken; says so where more were asked for."""
-        if self.asked and self.images > len(dataset):
+        if self.request.get("images") and self.images > len(dataset):
             err.print(f"colddiff: --images {self.images}: there are {len(dataset)}, all are taken")
         return min(self.images, len(dataset))
 
@@ -103,8 +104,9 @@ def reuse(recipe: str, request: Request) -> Plan:
     Raises:
         UsageError: the data are not bundled, and no folder was named.
     """
+    made = _with(recipe, request, [])
     images = request.images or _MOST_IMAGES
-    return Plan(_with(recipe, request, []), images, request.images is not None)
+    return Plan(request=request.facts(recipe), recipe=made, images=images)
 
 
 def check(recipe: str, request: Request, split: Split, features: FeatureNetwork | None) -> None:
@@ -137,13 +139,7 @@ def plan(
     if path.exists():
         return _read(path, request.facts(recipe))
     made = _decide(recipe, request, passes_per_image, share)
-    facts = {
-        "schema_version": 1,
-        "request": request.facts(recipe),
-        "recipe": made.recipe.model_dump(mode="json", exclude_none=True),
-        "images": made.images,
-    }
-    write_atomically(path, json.dumps(facts, indent=2) + "\n")
+    write_atomically(path, made.model_dump_json(indent=2, exclude_none=True) + "\n")
     return made
 
 
@@ -160,7 +156,7 @@ def _decide(name: str, request: Request, passes: int, share: float) -> Plan:
         recipe = _with(name, request, small(steps))
         left = minutes * (1 - TRAINING_SHARE) / 2  # the machine may slow down
         images = request.images or images_in(left, found.images_per_second, passes)
-    return Plan(recipe, images, request.images is not None)
+    return Plan(request=request.facts(name), recipe=recipe, images=images)
 
 
 def _with(name: str, request: Request, settings: Sequence[str]) -> Recipe:
@@ -180,30 +176,20 @@ def _data(recipe: Recipe, folder: Path | None) -> ComponentTable:
     return table
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    request: dict[str, Any]
-    recipe: dict[str, Any]
-    images: int
-
-
 def _read(path: Path, asked: Mapping[str, Any]) -> Plan:
     try:
         with path.open("rb") as file:
-            found = _File.model_validate_json(file.read(_MAX_BYTES))
+            found = Plan.model_validate_json(file.read(_MAX_BYTES))
     except (OSError, ValidationError):
         raise UsageError(f"{path}: damaged; remove it, or name another folder with -o") from None
-    before = found.request
     different = [
-        f"{name} was {before.get(name)!r} and is {value!r}"
+        f"{name} was {found.request.get(name)!r} and is {value!r}"
         for name, value in asked.items()
-        if before.get(name) != value
+        if found.request.get(name) != value
     ]
     if different:
         raise UsageError(
             f"{path.parent}: holds results of another request: {'; '.join(different)}; name "
             f"another folder with -o"
         )
-    recipe = parse_recipe(found.recipe, where=str(path))
-    return Plan(recipe, found.images, asked["images"] is not None)
+    return found

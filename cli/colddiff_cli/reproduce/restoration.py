@@ -75,7 +75,7 @@ def restoration(
             "protocol": found.protocol,
             "protocol_hash": found.protocol_hash,
         },
-        "published": {row: entry.published(row) for row in ROWS},
+        "published": {row: entry.published.get(row, {}) for row in ROWS},
         "published_recipe": load_recipe(entry.recipe).model_dump(mode="json", exclude_none=True),
         "curves": {
             "images": len(followed),
