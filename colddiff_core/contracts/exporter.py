@@ -9,19 +9,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from colddiff_core.contracts.component import Buildable
 from colddiff_core.contracts.finding import Finding
+from colddiff_core.contracts.model import Model
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    from colddiff_core.contracts.prior import Prior
     from colddiff_core.contracts.process import Process
-    from colddiff_core.contracts.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -55,43 +52,6 @@ class ExportReport:
         return max(self.checks.values(), default=math.nan)
 
 
-class ExportedModel(Protocol):
-    """An exported file, open and ready to run; arrays in, arrays out.
-
-    It may have more: `locality`, where larger images can be restored in tiles; `context_names`, the
-    context tensors that it takes, so that nobody has to build its degradation to know;
-    `estimate(x_t, t)`, the restorer alone; `device` and `note`, where it runs and why there.
-    """
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images it takes."""
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-
-    @property
-    def recipe(self) -> "Recipe":
-        """The recipe that the file carries, for whoever has torch and wants its degradation."""
-
-    @property
-    def prior(self) -> "Prior":
-        """What generation starts from, for whoever has torch.
-
-        Raises:
-            UsageError: the model has none.
-        """
-
-    def restore(
-        self,
-        x_t: "NDArray[np.float32]",
-        timesteps: Iterable[int] | None = None,
-        context: Mapping[str, "NDArray[Any]"] | None = None,
-    ) -> "NDArray[np.float32]":
-        """Run the sampling loop, as `ColdDiffusion.restore` does."""
-
-
 class Exporter(Buildable, ABC):
     """One file format."""
 
@@ -121,7 +81,7 @@ class Exporter(Buildable, ABC):
         """
 
     @abstractmethod
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+    def open(self, path: Path, *, device: str = "auto") -> Model:
         """Open a file of this format, without importing torch unless it `needs_torch`.
 
         Raises:

@@ -88,9 +88,13 @@ class Model(ABC):
     def _restore(self, x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
         """Run the sampling loop; what comes in is checked, what is returned will be."""
 
-    @abstractmethod
-    def _estimate(self, x_t: Images, t: int) -> Images:
-        """R(x_t, t)."""
+    def _estimate(self, x_t: Images, t: int, context: Arrays) -> Images:
+        """R(x_t, t); here what the sampler makes of x_t in one step, for a file without R alone.
+
+        With `improved` that is R + x_t - D(R), which for a linear D is off by
+        (D - 1)(x_t - D(R)): the inconsistency of R, but for what D leaves alone.
+        """
+        return self._restore(x_t, (t, 0), context)
 
     def schedule(self, level: int | None = None) -> tuple[int, ...]:
         """The levels to visit from `level`, T when None, unless somebody asks for others."""
@@ -128,12 +132,13 @@ class Model(ABC):
         restored = self._restore(padded, levels, context or {})
         return self._checked_result(restored, padded)[:, :, :height, :width]
 
-    def estimate(self, x_t: Images, t: int) -> Images:
-        """The restorer alone: R(x_t, t).
+    def estimate(self, x_t: Images, t: int, context: Arrays | None = None) -> Images:
+        """The restorer's estimate of the clean images, R(x_t, t).
 
         Args:
             x_t: (B, C, H, W) float32 images at level `t`, in [-1, 1].
-            t: their level.
+            t: their level, 1 to T.
+            context: as for `restore`; a file that has no R by itself takes a step with it.
 
         Raises:
             UsageError: images or level do not fit.
@@ -141,7 +146,9 @@ class Model(ABC):
         """
         height, width = self._check(x_t)
         padded = self._padded(x_t)
-        return self._checked_result(self._estimate(padded, t), padded)[:, :, :height, :width]
+        return self._checked_result(self._estimate(padded, t, context or {}), padded)[
+            :, :, :height, :width
+        ]
 
     def _check(self, x_t: Images) -> tuple[int, int]:
         """Height and width of images that the model can take."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from colddiff_core.contracts.errors import ImageError
 from colddiff_core.disk import write_atomically
@@ -23,6 +24,9 @@ MAX_PIXELS = 64_000_000
 
 MAX_SIDE = {".gif": 65_535, ".webp": 16_383}
 """Endings of animations, and the longest side in pixels that the format can say."""
+
+SOFTWARE = "colddiff"
+"""What pictures that are written here say of their maker."""
 
 _RUN_A_PROGRAM = {"EPS", "WMF"}  # Pillow gives these to Ghostscript or to the system
 _FITTED_SIDE = 128  # k-means over a whole photograph takes seconds
@@ -159,15 +163,26 @@ def tile(rows: Sequence[Sequence[Pixels]], *, gap: int = 2, zoom: int = 1) -> Pi
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
-    """Write a PNG file, whole or not at all."""
+    """Write a PNG file, whole or not at all, that says which software made it."""
     write_atomically(path, encode_png(pixels))
 
 
 def encode_png(pixels: Pixels) -> bytes:
     """The content of a PNG file."""
-    buffer = BytesIO()
-    _to_picture(pixels).save(buffer, format="PNG", optimize=True)
+    buffer, info = BytesIO(), PngInfo()
+    info.add_text("Software", SOFTWARE)
+    _to_picture(pixels).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def software_of(path: Path) -> str | None:
+    """What made a picture file, if it says so; None for what is no picture."""
+    try:
+        with _opened(path, str(path)) as picture:
+            said = picture.info.get("Software")
+            return said if isinstance(said, str) else None
+    except ImageError:
+        return None
 
 
 def write_animation(path: Path, frames: Iterable[Pixels], milliseconds: Sequence[int]) -> None:

@@ -1,8 +1,8 @@
-"""Find the level of an image that is degraded already, by self-consistency. Imports no torch.
+"""Find the levels of images that are degraded already, by self-consistency. Imports no torch.
 
 | here | meaning |
 |---|---|
-| `error_at(t)` | e(t) = RMS of D(R(x, t), t, c) - x on [0, 1], see `consistency` |
+| `errors_at(t)` | e(t) = RMS of D(R(x, t), t, c) - x on [0, 1], see `consistency`, of each image |
 
 At the true level, what R makes of x can be degraded to x again. At a higher one it cannot: D leaves
 less of an image than x still shows. At a lower one x is not what R has learnt to see, and R makes
@@ -13,7 +13,7 @@ gone), R explains x at most levels up to the true one, and the level cannot be t
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,18 +71,24 @@ class FoundLevel:
         return high - low > max(max(self.curve) / 4, 1)
 
 
-def find_level(
-    error_at: Callable[[int], float], num_steps: int, *, evaluations: int = EVALUATIONS
-) -> FoundLevel:
-    """The level of the smallest error; the highest of those whose errors are invisible.
+def find_levels(
+    errors_at: Callable[[int, Sequence[int]], Sequence[float]],
+    count: int,
+    num_steps: int,
+    *,
+    evaluations: int = EVALUATIONS,
+) -> list[FoundLevel]:
+    """For each image, the level of the smallest error; the highest of those that are invisible.
 
     All levels are tried if there are few. Else half of the evaluations go to levels that are
-    evenly spaced, the other half to the gaps beside the best.
+    evenly spaced, the other half to the gaps beside the best. Images that are to be tried at the
+    same level are tried together.
 
     Args:
-        error_at: e(t).
+        errors_at: e(t) of some of the images, from t and their numbers.
+        count: of the images.
         num_steps: T.
-        evaluations: of `error_at`, at most; 4 or more.
+        evaluations: of e for an image, at most; 4 or more.
 
     Raises:
         UsageError: an error is not a finite number.
@@ -90,15 +96,25 @@ def find_level(
     few = num_steps <= evaluations
     first = num_steps if few else evaluations // 2
     spaced = {1 + round(k * (num_steps - 1) / max(first - 1, 1)) for k in range(first)}
-    errors = {t: error_at(t) for t in sorted(spaced)}
-    while len(errors) < min(evaluations, num_steps):
-        t = _between(errors)
-        errors[t] = error_at(t)
-    if not all(map(math.isfinite, errors.values())):
+    curves: list[dict[int, float]] = [{} for _ in range(count)]
+    coming = {t: list(range(count)) for t in sorted(spaced)}
+    while coming:
+        for t, images in coming.items():
+            for k, error in zip(images, errors_at(t, images), strict=True):
+                curves[k][t] = error
+        coming = {}
+        for k, curve in enumerate(curves):
+            if len(curve) < min(evaluations, num_steps):
+                coming.setdefault(_between(curve), []).append(k)
+    return [_found(curve) for curve in curves]
+
+
+def _found(curve: Mapping[int, float]) -> FoundLevel:
+    if not all(map(math.isfinite, curve.values())):
         raise UsageError("level: what the model makes of the image is not finite at every level")
-    smallest = min(errors.values())
-    level = max(t for t, error in errors.items() if error <= max(smallest, INVISIBLE))
-    return FoundLevel(level, errors[level], dict(sorted(errors.items())))
+    smallest = min(curve.values())
+    level = max(t for t, error in curve.items() if error <= max(smallest, INVISIBLE))
+    return FoundLevel(level, curve[level], dict(sorted(curve.items())))
 
 
 def _between(errors: Mapping[int, float]) -> int:

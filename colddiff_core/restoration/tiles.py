@@ -1,8 +1,14 @@
-"""Restore images larger than a model takes: overlapping tiles, blended. Imports no torch.
+"""Restore images in tiles: overlapping, blended, in memory that does not grow. Imports no torch.
 
-The tiles have the model's own size. Where two overlap, their weights fall towards the edges,
-where a tile knows least of its surroundings. Lines are given out as soon as no later tile
-touches them, so that the numbers held are a strip of the height of a tile.
+| here | meaning |
+|---|---|
+| `tile` | side of the tiles, where the image is larger |
+| `overlap` | pixels that neighbours share at least |
+| `margin` | a quarter of it, which is thrown away: there a tile knows least of its surroundings |
+
+Between the margins the weights of neighbours change gradually. At the border of the image nothing
+is thrown away: a tile that ends there ends where the whole does. Lines are returned as soon as no
+later tile touches them, so that the numbers held are a strip of the height of a tile.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.locality import Locality
+from colddiff_core.contracts.model import Images
 from colddiff_core.pictures.images import Pixels, from_batch
 
-Images = NDArray[np.float32]
 Crop = Callable[[slice, slice], Images]
 """Rows and columns of an image as (C, h, w) float32 in [-1, 1]."""
 
@@ -49,94 +54,123 @@ class Tiling:
                 f"{self.tile[0]}x{self.tile[1]}, got {self.overlap}"
             )
 
-    def starts(self, axis: int) -> list[int]:
-        """Where the tiles begin along an axis; the last may stand over the image."""
+    def spans(self, axis: int) -> list[slice]:
+        """Where the tiles lie along an axis; the last one ends with the image."""
         length, side = self.size[axis], self.tile[axis]
         step = (side - self.overlap) // self.grid * self.grid
         last = -(-max(length - side, 0) // self.grid) * self.grid
-        return [*range(0, last, step), last]
-
-
-def default_overlap(tile: tuple[int, int], locality: Locality) -> int:
-    """A quarter of a tile, or as far as the degradation reaches, up to a half."""
-    side = min(tile)
-    wanted = min(side // 2, max(side // 4, locality.reach))
-    return min(wanted, side - locality.grid)
+        starts = [*range(0, last, step), last]
+        return [slice(start, min(start + side, length)) for start in starts]
 
 
 def restore_tiled(
-    restore: Callable[[Images], Images], crop: Crop, tiling: Tiling, *, batch_size: int = 16
+    restore: Callable[[Images], Images],
+    crop: Crop,
+    tiling: Tiling,
+    *,
+    channels: int,
+    batch_size: int = 1,
+    on_pixels: Callable[[int], None] | None = None,
 ) -> Pixels:
     """Restore a large image.
 
     Args:
         restore: (B, C, h, w) tiles to the same, restored.
-        crop: reads the degraded image; what lies beyond its border is mirrored.
+        crop: reads the degraded image.
         tiling: how to cut it.
-        batch_size: tiles restored together.
+        channels: C.
+        batch_size: tiles of one size restored together.
+        on_pixels: called with how many pixels of the result are done since the last call.
 
     Returns:
         (H, W, C) uint8, blended and clipped.
     """
-    strips = [from_batch(strip[None])[0] for strip in _strips(restore, crop, tiling, batch_size)]
-    return np.concatenate(strips)
+    height, width = tiling.size
+    result = np.empty((height, width, channels), np.uint8)
+    top = 0
+    for strip in _strips(restore, crop, tiling, channels, batch_size):
+        rows = from_batch(strip[None])[0]
+        result[top : top + len(rows)] = rows
+        top += len(rows)
+        if on_pixels is not None:
+            on_pixels(len(rows) * width)
+    return result
 
 
 def sample_tiles(crop: Crop, tiling: Tiling) -> Images:
     """A few tiles, up to 3 by 3 spread over the image, to find out what all have in common.
 
     Args:
-        crop: reads the degraded image; what lies beyond its border is mirrored.
+        crop: reads the degraded image.
         tiling: how to cut it.
 
     Returns:
-        (B, C, h, w).
+        (B, C, h, w), of the size of the smallest of them.
     """
-    tops, lefts = (
-        sorted({starts[k * (len(starts) - 1) // 2] for k in range(3)})
-        for starts in (tiling.starts(0), tiling.starts(1))
+    rows, columns = (
+        [spans[k] for k in sorted({k * (len(spans) - 1) // 2 for k in range(3)})]
+        for spans in (tiling.spans(0), tiling.spans(1))
     )
-    return np.stack([_mirrored(crop, tiling, top, left) for top in tops for left in lefts])
+    tiles = [crop(down, across) for down in rows for across in columns]
+    height, width = (min(tile.shape[axis] for tile in tiles) for axis in (1, 2))
+    return np.stack([tile[:, :height, :width] for tile in tiles])
 
 
 def _strips(
-    restore: Callable[[Images], Images], crop: Crop, tiling: Tiling, batch_size: int
+    restore: Callable[[Images], Images],
+    crop: Crop,
+    tiling: Tiling,
+    channels: int,
+    batch_size: int,
 ) -> Iterator[Images]:
     """The finished lines, (C, rows, W), from top to bottom."""
-    (height, width), (h, w) = tiling.size, tiling.tile
-    tops, lefts = tiling.starts(0), tiling.starts(1)
-    weight = np.outer(_ramp(h, tiling.overlap), _ramp(w, tiling.overlap))
-    total: Images | None = None
-    for top, below in zip(tops, [*tops[1:], height], strict=True):
-        for k in range(0, len(lefts), batch_size):
-            some = lefts[k : k + batch_size]
-            tiles = np.stack([_mirrored(crop, tiling, top, left) for left in some])
-            for left, tile in zip(some, restore(tiles), strict=True):
-                if total is None:  # a line of weights above the channels
-                    total = np.zeros((len(tile) + 1, h, lefts[-1] + w), np.float32)
-                total[:-1, :, left : left + w] += tile * weight
-                total[-1, :, left : left + w] += weight
-        assert total is not None  # noqa: S101 - there is a tile in every row
-        done = min(below, height) - top
-        yield total[:-1, :done, :width] / total[-1, :done, :width]
-        shift = min(below - top, h)
-        total[:, : h - shift] = total[:, shift:].copy()
-        total[:, h - shift :] = 0
+    rows, columns = tiling.spans(0), tiling.spans(1)
+    across = [_weights(span, columns, tiling.overlap) for span in columns]
+    # a line of weights above the channels
+    total = np.zeros((channels + 1, tiling.tile[0], tiling.size[1]), np.float32)
+    for k, down in enumerate(rows):
+        weight_down = _weights(down, rows, tiling.overlap)
+        lines = down.stop - down.start
+        for some in _alike(columns, batch_size):
+            tiles = restore(np.stack([crop(down, columns[c]) for c in some]))
+            for c, tile in zip(some, tiles, strict=True):
+                weight = np.outer(weight_down, across[c])
+                total[:-1, :lines, columns[c]] += tile * weight
+                total[-1, :lines, columns[c]] += weight
+        done = (rows[k + 1].start if k + 1 < len(rows) else down.stop) - down.start
+        yield total[:-1, :done] / total[-1, :done]
+        total[:, : lines - done] = total[:, done:lines].copy()
+        total[:, lines - done :] = 0
 
 
-def _mirrored(crop: Crop, tiling: Tiling, top: int, left: int) -> Images:
-    """A tile, with what lies beyond the image mirrored."""
-    (height, width), (h, w) = tiling.size, tiling.tile
-    inside = crop(slice(top, min(top + h, height)), slice(left, min(left + w, width)))
-    beyond = ((0, 0), (0, h - inside.shape[1]), (0, w - inside.shape[2]))
-    return np.pad(inside, beyond, mode="symmetric") if any(map(sum, beyond)) else inside
+def _alike(spans: list[slice], batch_size: int) -> Iterator[list[int]]:
+    """Numbers of neighbouring spans of one length, `batch_size` at most."""
+    some: list[int] = []
+    for k, span in enumerate(spans):
+        if some and (len(some) == batch_size or _length(span) != _length(spans[some[0]])):
+            yield some
+            some = []
+        some.append(k)
+    yield some
 
 
-def _ramp(side: int, overlap: int) -> NDArray[np.float32]:
-    """Weights along a tile: up over the overlap, 1, and down again; those of neighbours add to 1.
+def _length(span: slice) -> int:
+    return int(span.stop - span.start)
 
-    The square of a sine gives the very edge, the worst of a tile, less than a straight line does.
-    """
-    from_edge = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1
-    rise = np.minimum(1, from_edge / (overlap + 1))
-    return np.asarray(np.sin(rise * np.pi / 2) ** 2, dtype=np.float32)
+
+def _weights(span: slice, spans: list[slice], overlap: int) -> NDArray[np.float32]:
+    """Weights along a tile: 0 in its margins, rising between, 1 where it is alone."""
+    margin = overlap // 4
+    place = np.arange(_length(span))
+    weight = np.ones(_length(span))
+    if span != spans[0]:
+        weight *= _rise((place - margin + 1) / (overlap - 2 * margin + 1))
+    if span != spans[-1]:
+        weight *= _rise((place[::-1] - margin + 1) / (overlap - 2 * margin + 1))
+    return weight.astype(np.float32)
+
+
+def _rise(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 0 to 1, without a kink at either end."""
+    clipped: NDArray[np.float64] = np.clip(x, 0, 1)
+    return np.asarray(np.sin(clipped * np.pi / 2) ** 2)

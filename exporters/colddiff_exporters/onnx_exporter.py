@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.contracts.finding import Finding
+from colddiff_core.contracts.model import Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,7 +122,7 @@ class OnnxExporter(Exporter):
             snr=agreement.snr if self.precision != "fp32" else None,
         )
 
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+    def open(self, path: Path, *, device: str = "auto") -> Model:
         """Open a file; see `Exporter.open`."""
         from colddiff_exporters.runtime import OnnxSampler
 

@@ -1,13 +1,10 @@
 """What a file of any format knows from its metadata, once it is open."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.locality import Locality
+from colddiff_core.contracts.model import Model
 from colddiff_exporters.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -15,15 +12,19 @@ if TYPE_CHECKING:
     from colddiff_core.contracts.recipe import Recipe
 
 
-class OpenedFile:
-    """The part of `ExportedModel` that the formats share; a subclass runs the loop.
+class OpenedFile(Model):
+    """The part of a model that the formats share; a subclass runs the loop.
 
     Args:
+        path: of the file.
         metadata: of the file, checked.
     """
 
-    def __init__(self, metadata: Metadata) -> None:
+    def __init__(self, path: Path, metadata: Metadata) -> None:
+        self.name = str(path)
         self._metadata = metadata
+        self.size = metadata.image_shape[1:]
+        self.locality = metadata.locality
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -35,11 +36,6 @@ class OpenedFile:
         """T."""
         return self._metadata.num_steps
 
-    @property
-    def locality(self) -> Locality | None:
-        """How far the degradation reaches, if larger images can be restored in tiles."""
-        return self._metadata.locality
-
     @cached_property
     def recipe(self) -> "Recipe":
         """The recipe that the file carries."""
@@ -50,7 +46,6 @@ class OpenedFile:
         """What generation starts from; drawing it takes torch."""
         return self._metadata.prior
 
-    def _check_images(self, x_t: NDArray[np.float32]) -> None:
-        if x_t.ndim != 4 or x_t.shape[1:] != self.image_shape:
-            expected = ", ".join(map(str, self.image_shape))
-            raise UsageError(f"images: expected (batch, {expected}), got {x_t.shape}")
+    def memory(self, height: int, width: int) -> int:  # noqa: ARG002 - its size is fixed
+        """Not known, and not needed: the file takes one size, and says nothing of its tensors."""
+        return 0

@@ -39,7 +39,7 @@ class OnnxSampler(OpenedFile):
 
     def __init__(self, path: Path | str, *, device: str = "auto") -> None:
         file = read_file(Path(path))
-        super().__init__(file.metadata)
+        super().__init__(Path(path), file.metadata)
         self._context = file.context
         self.outputs = tuple(item.name for item in file.model.graph.outputs)
         (self._levels_rank,) = (
@@ -47,8 +47,10 @@ class OnnxSampler(OpenedFile):
         )
         self._session = open_session(file.content, str(path), device)
         self.provider: str = self._session.provider
-        self.device: str = self._session.device
-        self.note: str = self._session.note
+        self.device = self._session.device
+        self.note = self._session.note
+        self._on_step: OnStep | None = None
+        self._seconds: float | None = None
 
     @property
     def graph(self) -> str:
@@ -90,13 +92,28 @@ class OnnxSampler(OpenedFile):
             UsageError: shape, timesteps or context do not fit.
             TimeLimitError: it took longer than `seconds`.
         """
-        levels = self._checked_levels(timesteps)
-        self._check_images(x_t)
         if on_step is not None and self.graph != "step":
             raise UsageError(
                 "on_step: this file runs its loop in one call; export it with --graph step"
             )
-        return self.run(x_t, levels, context or {}, on_step, seconds)
+        self._on_step, self._seconds = on_step, seconds
+        try:
+            return super().restore(x_t, self._checked_levels(timesteps), context)
+        finally:
+            self._on_step = self._seconds = None
+
+    def _restore(
+        self, x_t: Images, levels: tuple[int, ...], context: Mapping[str, NDArray[Any]]
+    ) -> Images:
+        return self.run(x_t, levels, context, self._on_step, self._seconds)
+
+    def schedule(self, level: int | None = None) -> tuple[int, ...]:
+        """The levels to visit from `level`; see `Model.schedule`."""
+        start = self.num_steps if level is None else level
+        if self.graph == "restorer":
+            return start, 0
+        steps = self._metadata.static_steps
+        return super().schedule(level) if steps is None else schedules.evenly(start, steps)
 
     def stream(
         self,
@@ -126,45 +143,6 @@ class OnnxSampler(OpenedFile):
         while batch := list(itertools.islice(coming, batch_size)):
             yield from self.restore(np.stack(batch), levels, seconds=seconds)
 
-    def generate(
-        self,
-        n: int,
-        timesteps: Iterable[int] | None = None,
-        *,
-        seed: int = 0,
-        batch_size: int = 16,
-        seconds: float | None = None,
-    ) -> Images:
-        """Restore `n` images that the prior of the file draws; the drawing takes torch.
-
-        Args:
-            n: how many.
-            timesteps: levels, strictly decreasing from T to 0; all when None.
-            seed: of the draws; the images do not depend on `batch_size`.
-            batch_size: images restored together.
-            seconds: the most that one batch may take.
-
-        Returns:
-            (n, C, H, W).
-
-        Raises:
-            UsageError: there is no prior, or torch is not installed.
-            TimeLimitError: a batch took longer than `seconds`.
-        """
-        prior = self.prior
-
-        import torch
-
-        draws, batches = torch.Generator().manual_seed(seed), []
-        levels = self._checked_levels(timesteps)
-        if levels[0] != self.num_steps:
-            raise UsageError(f"timesteps: generation starts at T = {self.num_steps}")
-        for start in range(0, n, batch_size):
-            x_t, drawn = prior.sample(min(batch_size, n - start), draws)
-            context = {name: value.numpy() for name, value in drawn.items()}
-            batches.append(self.restore(x_t.numpy(), levels, context, seconds=seconds))
-        return np.concatenate(batches) if batches else np.empty((0, *self.image_shape), np.float32)
-
     def trajectory(
         self,
         x_t: Images,
@@ -180,7 +158,7 @@ class OnnxSampler(OpenedFile):
             TimeLimitError: it took longer than `seconds`.
         """
         levels = self._checked_levels(timesteps)
-        self._check_images(x_t)
+        self._check(x_t)
         if self.graph == "step":
             states = [np.asarray(x_t, dtype=np.float32)]
             for pair in itertools.pairwise(levels):
@@ -205,7 +183,7 @@ class OnnxSampler(OpenedFile):
             UsageError: see `trajectory`.
         """
         levels = self._checked_levels(timesteps)
-        self._check_images(x_t)
+        self._check(x_t)
         if "x0_direct" not in self.outputs:
             raise UsageError("x0_direct: the file has none; export it with --trajectory")
         with time_limit(None) as options:
@@ -261,7 +239,7 @@ class OnnxSampler(OpenedFile):
 
     def _checked_levels(self, timesteps: Iterable[int] | None) -> tuple[int, ...]:
         if timesteps is None:
-            timesteps = (self.num_steps, 0) if self.graph == "restorer" else self._metadata.schedule
+            timesteps = self.schedule()
         levels = schedules.checked(timesteps, self.num_steps)
         steps, only = len(levels) - 1, self._metadata.static_steps
         if self.graph == "restorer" and steps != 1:

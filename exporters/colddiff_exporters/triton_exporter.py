@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from colddiff_core.contracts.errors import ModelFileError, ParameterError
-from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.exporter import Exporter, ExportReport
+from colddiff_core.contracts.model import Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,7 @@ class TritonExporter(Exporter):
             size = report.size + len(config)
         return replace(report, path=path, size=size)
 
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+    def open(self, path: Path, *, device: str = "auto") -> Model:
         """Run the ONNX file inside, without a server; see `Exporter.open`."""
         return self._onnx.open(_model_of(path), device=device)
 

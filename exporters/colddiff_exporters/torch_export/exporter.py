@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.exporter import Exporter, ExportReport
+from colddiff_core.contracts.model import Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +69,7 @@ class TorchExporter(Exporter):
             milliseconds=found.milliseconds,
         )
 
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+    def open(self, path: Path, *, device: str = "auto") -> Model:
         """Open a file; see `Exporter.open`."""
         from colddiff_exporters.torch_export.runtime import TorchSampler
 

@@ -3,14 +3,13 @@
 import io
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import ModelFileError, UsageError
 from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.torch_export.archive import read_archive
@@ -40,7 +39,7 @@ class TorchSampler(OpenedFile):
                 f"{path}: a .pt2 file runs in torch, which is not installed; pip install torch, "
                 "or export to onnx"
             ) from None
-        super().__init__(archive.metadata)
+        super().__init__(Path(path), archive.metadata)
         self.device = _device(device)
         try:
             if archive.sample_inputs:  # torch falls back to a trusting reader where this one fails
@@ -48,7 +47,7 @@ class TorchSampler(OpenedFile):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 program = torch.export.load(io.BytesIO(archive.content))
-                self.context_names = _context_names(program)
+                self._context_names = _context_names(program)
                 if self.device != "cpu":
                     from torch.export.passes import move_to_device_pass
 
@@ -57,22 +56,15 @@ class TorchSampler(OpenedFile):
         except Exception as error:  # torch raises whatever its parts do
             raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
 
-    def restore(
-        self,
-        x_t: NDArray[np.float32],
-        timesteps: Iterable[int] | None = None,
-        context: Mapping[str, NDArray[Any]] | None = None,
-    ) -> NDArray[np.float32]:
-        """Run the sampling loop; see `ExportedModel.restore`.
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The context tensors that it takes."""
+        return self._context_names
 
-        Raises:
-            UsageError: shape, timesteps or context do not fit.
-        """
-        levels = schedules.checked(
-            self._metadata.timesteps if timesteps is None else timesteps, self.num_steps
-        )
-        self._check_images(x_t)
-        return self.run(x_t, levels, context or {})
+    def _restore(
+        self, x_t: NDArray[np.float32], levels: tuple[int, ...], context: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        return self.run(x_t, levels, context)
 
     def run(
         self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
@@ -84,7 +76,7 @@ class TorchSampler(OpenedFile):
         drawn = {
             name: torch.tensor(array, device=self.device)
             for name, array in context.items()
-            if name in self.context_names
+            if name in self._context_names
         }
         try:
             with torch.no_grad():

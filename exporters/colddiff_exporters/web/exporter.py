@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from colddiff_core.contracts.errors import ExportError, ModelFileError, ParameterError
-from colddiff_core.contracts.exporter import ExportedModel, Exporter, ExportReport
+from colddiff_core.contracts.exporter import Exporter, ExportReport
+from colddiff_core.contracts.model import Model
 from colddiff_exporters.web.runtime import VERSION
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class WebExporter(Exporter):
             size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
         return replace(report, path=path, size=size)
 
-    def open(self, path: Path, *, device: str = "auto") -> ExportedModel:
+    def open(self, path: Path, *, device: str = "auto") -> Model:
         """Run the ONNX file inside, without a browser; see `Exporter.open`."""
         return self._onnx.open(_model_of(path), device=device)
 

@@ -1,32 +1,27 @@
 """Pictures that are degraded already: what is random about D, and the level, from the pictures."""
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from colddiff_cli.model_operator import operator_of
 from colddiff_core.contracts.errors import ContextError, UsageError
-from colddiff_core.contracts.exporter import ExportedModel
-from colddiff_core.restoration.level import FoundLevel, consistency, find_level
+from colddiff_core.contracts.model import Arrays, Images, Model
+from colddiff_core.restoration.level import FoundLevel, consistency, find_levels
+from colddiff_core.restoration.simulation import operator_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from colddiff_core.process import ColdDiffusion
 
-Images = NDArray[np.float32]
-
 _OPTIONS = {"endpoint": "--endpoint FILE", "color": "--color '#rrggbb'"}
 """What gives a context tensor that the operator cannot find."""
 
 
-class AlreadyDegraded:
-    """What a picture does not say of itself: its level, and the context it was degraded with.
+class Estimating:
+    """What pictures do not say of themselves: their levels, and the context of their degradation.
 
     Args:
         model: what is to restore the pictures.
@@ -34,7 +29,7 @@ class AlreadyDegraded:
             `Degradation.estimate_context`.
     """
 
-    def __init__(self, model: ExportedModel, hints: Mapping[str, Images]) -> None:
+    def __init__(self, model: Model, hints: Mapping[str, Images]) -> None:
         self._model = model
         self._hints = hints
 
@@ -42,7 +37,20 @@ class AlreadyDegraded:
     def _process(self) -> "ColdDiffusion":
         return operator_of(self._model, "finding how a picture was degraded")
 
-    def context(self, x_t: Images, levels: tuple[int, ...]) -> Mapping[str, NDArray[Any]] | None:
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse hints that are pictures of another size than the images.
+
+        Raises:
+            UsageError: such a hint was given.
+        """
+        for name, hint in self._hints.items():
+            if hint.shape[2:] not in ((1, 1), (height, width)):
+                raise UsageError(
+                    f"--{name}: is {hint.shape[2]}x{hint.shape[3]} (height x width), what is "
+                    f"restored at once {height}x{width}; --resize brings all to one size"
+                )
+
+    def context(self, x_t: Images, levels: Sequence[int]) -> Arrays | None:
         """The context to restore a batch with; None if the model takes none.
 
         Args:
@@ -53,7 +61,7 @@ class AlreadyDegraded:
             UsageError: it cannot be told from the pictures and was not given, or what was given
                 is of no use.
         """
-        if not self._takes_context():
+        if not self._model.context_names:
             if not self._hints:
                 return None
             if self._process.degradation.context_names:
@@ -78,44 +86,49 @@ class AlreadyDegraded:
             context = process.degradation.sample_context(x, torch.Generator())
         return {name: value.numpy() for name, value in context.items()}
 
-    def level(self, x: Images, margin: int = 0) -> FoundLevel:
-        """Find the level that some images have in common.
-
-        Args:
-            x: (B, C, H, W) degraded images: one, or tiles of one.
-            margin: pixels at the borders of tiles that are not looked at.
+    def levels(self, x: Images) -> list[FoundLevel]:
+        """Find the level of each of some images, (B, C, H, W).
 
         Raises:
             UsageError: the context cannot be told and was not given, or torch is not installed.
         """
+        return self._find(lambda t, images: self._errors(x[list(images)], t, 0), len(x))
+
+    def level_of_all(self, tiles: Images, margin: int) -> FoundLevel:
+        """Find the level that tiles of one image have in common.
+
+        Args:
+            tiles: (B, C, h, w).
+            margin: pixels at the borders of the tiles that are not compared.
+
+        Raises:
+            UsageError: see `levels`.
+        """
+
+        def error_at(t: int, _: Sequence[int]) -> list[float]:
+            return [float(np.sqrt(np.square(self._errors(tiles, t, margin)).mean()))]
+
+        return self._find(error_at, 1)[0]
+
+    def _find(
+        self, errors_at: Callable[[int, Sequence[int]], Sequence[float]], count: int
+    ) -> list[FoundLevel]:
+        try:
+            return find_levels(errors_at, count, self._model.num_steps)
+        except ContextError as error:
+            raise UsageError(_advised(error, "without it, --level has to be a number")) from None
+
+    def _errors(self, x: Images, t: int, margin: int) -> list[float]:
+        """e(t) of each image."""
         degradation = self._process.degradation  # without torch, it is this that says so
 
         import torch
 
         images = torch.from_numpy(x)
-
-        def error_at(t: int) -> float:
-            context = self._estimated(images, t)
-            x0_hat = torch.from_numpy(self._once_restored(x, t, context))
-            errors = consistency(degradation, images, x0_hat, t, context, margin=margin)
-            return float(errors.square().mean().sqrt())
-
-        try:
-            return find_level(error_at, self._model.num_steps)
-        except ContextError as error:
-            raise UsageError(_advised(error, "without it, --level has to be a number")) from None
-
-    def _once_restored(self, x: Images, t: int, context: "Mapping[str, Tensor]") -> Images:
-        """R(x, t); from a file, what its sampler makes of x in one step, which is as consistent.
-
-        With `improved` that is R + x - D(R), which for a linear D is off by (D - 1)(x - D(R)): the
-        inconsistency of R, but for what D leaves alone.
-        """
-        estimate = getattr(self._model, "estimate", None)
-        if estimate is not None:
-            return np.asarray(estimate(x, t), np.float32)
+        context = self._estimated(images, t)
         arrays = {name: value.numpy() for name, value in context.items()}
-        return self._model.restore(x, (t, 0), arrays)
+        x0_hat = torch.from_numpy(self._model.estimate(x, t, arrays))
+        return consistency(degradation, images, x0_hat, t, context, margin=margin).tolist()
 
     def _estimated(self, x: "Tensor", t: int) -> "Mapping[str, Tensor]":
         import torch
@@ -127,27 +140,16 @@ class AlreadyDegraded:
         levels = torch.full((len(x),), t)
         return self._process.degradation.estimate_context(x, levels, hints)
 
-    def _takes_context(self) -> bool:
-        names = getattr(self._model, "context_names", None)
-        if names is None and find_spec("torch"):
-            names = self._process.context_names
-        return bool(names)
-
     def _ends_in_the_estimate(self) -> bool:
         """Whether the sampler's step to level 0 gives R(x, t), as `naive` does."""
         import torch
 
         process, draws = self._process, torch.Generator().manual_seed(0)
-        x, x0_hat = torch.randn(2, 1, *process.image_shape, generator=draws)
+        x, x0_hat = torch.randn(2, 1, *self._model.image_shape, generator=draws)
         t, s = torch.tensor([process.num_steps]), torch.tensor([0])
         context = process.degradation.sample_context(x, draws)
-        return torch.equal(process.sampler(x, x0_hat, t, s, process.degradation, context), x0_hat)
-
-
-def grouped(levels: list[int]) -> dict[int, list[int]]:
-    """Which images of a batch are of the same level."""
-    order = sorted(range(len(levels)), key=levels.__getitem__)
-    return {t: list(some) for t, some in itertools.groupby(order, key=levels.__getitem__)}
+        step = process.sampler.step(x, x0_hat, t, s, process.degradation, context)
+        return torch.equal(step, x0_hat)
 
 
 def _advised(error: ContextError, *ways: str) -> str:

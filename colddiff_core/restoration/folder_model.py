@@ -1,0 +1,121 @@
+"""A model folder as a model, run by torch."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.model import Arrays, Images, Model
+from colddiff_core.contracts.restorer import Restorer
+from colddiff_core.models.folder import resolved_recipe
+from colddiff_core.process import ColdDiffusion
+from colddiff_core.registry.components import build
+from colddiff_core.restoration.footprint import working_memory
+
+if TYPE_CHECKING:
+    from colddiff_core.contracts.prior import Prior
+    from colddiff_core.contracts.recipe import Recipe
+
+_MEASURED = 128  # pixels a side: what a pixel takes is much the same in larger images
+
+
+class FolderModel(Model):
+    """A process out of a model folder.
+
+    Args:
+        folder: the model folder.
+        device: `auto`, or a device of torch: `cpu`, `cuda`, `cuda:1`, `mps`.
+        sampler: another sampler than the one that the recipe names.
+
+    Raises:
+        ModelFolderError: it is not a model folder, or is damaged.
+        UsageError: the device cannot be had.
+    """
+
+    def __init__(self, folder: Path, *, device: str = "auto", sampler: str | None = None) -> None:
+        self.name = str(folder)
+        self.device = torch_device(device)
+        self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
+        self._process = process = ColdDiffusion.load(folder).to(self.device)
+        if sampler is not None:
+            process.sampler = build("sampler", sampler)
+        self._recipe = resolved_recipe(process)
+        self.locality = process.degradation.locality
+        assert isinstance(process.restorer, Restorer)  # noqa: S101 - a recipe names no other
+        self.reach = process.restorer.reach
+        if process.restorer.size_multiple is None:
+            self.size = process.image_shape[1:]
+        else:
+            self.size_multiple = process.restorer.size_multiple
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images of training."""
+        return self._process.image_shape
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self._process.num_steps
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The context tensors that restoring takes."""
+        return self._process.context_names
+
+    @property
+    def recipe(self) -> "Recipe":
+        """What it was trained with, with every parameter."""
+        return self._recipe
+
+    @property
+    def prior(self) -> "Prior":
+        """What generation starts from; see `Model.prior`."""
+        if self._process.prior is None:
+            raise UsageError("generate: the model has no prior to start from")
+        return self._process.prior
+
+    def memory(self, height: int, width: int) -> int:
+        """Bytes for an image of a size, from what a small one takes; see `Model.memory`."""
+        return self._bytes_per_pixel * height * width
+
+    @cached_property
+    def _bytes_per_pixel(self) -> int:
+        side = _MEASURED if self.size is None else min(self.size)
+        x = torch.zeros(1, self.image_shape[0], side, side, device=self.device)
+        context = self._process.degradation.sample_context(x, torch.Generator())
+        few = (self.num_steps, self.num_steps // 2, 0)[: self.num_steps + 1]
+        return working_memory(lambda: self._process.restore(x, few, context)) // side**2
+
+    def _restore(self, x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
+        tensors = {name: torch.from_numpy(a).to(self.device) for name, a in context.items()}
+        x0 = self._process.restore(torch.from_numpy(x_t).to(self.device), levels, tensors)
+        return np.asarray(x0.cpu().numpy())
+
+    @torch.no_grad()
+    def _estimate(self, x_t: Images, t: int, context: Arrays) -> Images:  # noqa: ARG002 - it has R
+        x = torch.from_numpy(x_t).to(self.device)
+        levels = torch.full((len(x),), t, device=x.device)
+        return np.asarray(self._process.estimate(x, levels).cpu().numpy())
+
+
+def torch_device(name: str) -> str:
+    """The device of torch that `--device` asks for.
+
+    Raises:
+        UsageError: it is unknown, or cannot be had here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"device: expected auto, cpu, cuda, cuda:1 or mps; got {name!r}")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # each backend its own
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {name!r} cannot be had here: {reason}") from None
+    return name

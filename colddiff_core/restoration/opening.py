@@ -1,0 +1,69 @@
+"""Open whatever somebody calls a model: a model folder, or a file that an exporter wrote."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from colddiff_core.contracts.errors import ModelFileError, UsageError
+from colddiff_core.contracts.exporter import Exporter
+from colddiff_core.contracts.model import Model
+from colddiff_core.models.facts import describe_folder
+from colddiff_core.registry.components import registry
+
+
+def open_model(source: Path | str, *, device: str = "auto", sampler: str | None = None) -> Model:
+    """Open a model folder or an exported file.
+
+    Args:
+        source: the folder or file.
+        device: `auto`, `cpu`, `cuda`, or what else the runtime has.
+        sampler: another sampler than the model's own; a file has its sampler inside.
+
+    Raises:
+        UsageError: missing, damaged, of an unknown format, or the device cannot be had.
+    """
+    path = Path(source)
+    exporter = _exporter_of(path)
+    if exporter is None:
+        from colddiff_core.restoration.folder_model import FolderModel  # torch
+
+        return FolderModel(path, device=device, sampler=sampler)
+    if sampler is not None:
+        raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
+    return exporter.open(path, device=device)
+
+
+def describe_model(source: Path | str) -> Mapping[str, Any]:
+    """What a model folder or an exported file says about itself; no torch is imported.
+
+    Raises:
+        UsageError: missing, damaged or of an unknown format.
+    """
+    path = Path(source)
+    exporter = _exporter_of(path)
+    return describe_folder(path) if exporter is None else exporter.describe(path)
+
+
+def _exporter_of(path: Path) -> Exporter | None:
+    """The exporter that wrote `path`; None for a folder that none of them knows.
+
+    Raises:
+        ModelFileError: there is nothing, or a file of no known format.
+    """
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file or folder")
+    found, suffixes = registry(), []
+    for item in found.components("exporter"):
+        cls = item.load()
+        assert issubclass(cls, Exporter)  # noqa: S101 - load has checked it; for the type checker
+        ours = (path / cls.marker).is_file() if path.is_dir() else path.suffix == cls.suffix
+        if ours and (cls.marker if path.is_dir() else cls.suffix):
+            exporter: Exporter = found.build("exporter", item.identity)
+            return exporter
+        if cls.suffix:
+            suffixes.append(cls.suffix)
+    if path.is_dir():
+        return None
+    raise ModelFileError(
+        f"{path}: expected a model folder or a file that ends in {' or '.join(suffixes)}"
+    )

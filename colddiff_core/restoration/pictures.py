@@ -1,0 +1,213 @@
+"""Restore picture files: what Python does in a few lines, and the command line in one."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import ColdDiffError, UsageError
+from colddiff_core.contracts.model import Model
+from colddiff_core.pictures.images import (
+    SOFTWARE,
+    Pixels,
+    fit,
+    read_image,
+    software_of,
+    write_image,
+)
+from colddiff_core.restoration.engine import Engine, Restored, Room, Schedule
+from colddiff_core.restoration.estimating import Estimating
+from colddiff_core.restoration.hints import Hints, read_hints
+from colddiff_core.restoration.opening import open_model
+from colddiff_core.restoration.simulation import Simulation
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What became of a picture.
+
+    Attributes:
+        source: the file that was read.
+        output: the file that was written; None if the picture could not be restored.
+        restored: pixels and level; None if it could not be restored.
+        notes: what was changed on the way, or could not be preserved.
+        error: why it could not be restored.
+    """
+
+    source: Path
+    output: Path | None = None
+    restored: Restored | None = None
+    notes: tuple[str, ...] = ()
+    error: ColdDiffError | None = None
+
+
+def restore_pictures(
+    model: Model | Path | str,
+    pictures: Iterable[Path | str],
+    output: Path | str,
+    *,
+    level: int | Literal["auto"] | None = None,
+    steps: int | None = None,
+    timesteps: Sequence[int] | None = None,
+    hints: Hints | None = None,
+    simulate: bool = False,
+    seed: int = 0,
+    resize: bool = False,
+    room: Room | None = None,
+    overwrite: bool = False,
+    on_pixels: Callable[[int], None] | None = None,
+) -> Iterator[PictureResult]:
+    """Restore pictures of any size and write each as `output`/NAME.png.
+
+    A picture that cannot be read or restored is returned with its error, and the others go on.
+
+    Args:
+        model: what restores them, or what `open_model` takes.
+        pictures: the files.
+        output: the folder; made if it does not exist.
+        level: how degraded the pictures are, 1 to T; "auto" finds the level of each. T when None.
+        steps: so many steps, evenly spaced; those of the model when None.
+        timesteps: the levels to visit, from that of the pictures down to 0.
+        hints: what is known of their degradation.
+        simulate: the pictures are clean: degrade them first, and write original, degraded and
+            restored side by side.
+        seed: of what a simulation draws.
+        resize: bring the pictures to the size of the model's training.
+        room: how large a piece is restored at once.
+        overwrite: replace files that this function has not written.
+        on_pixels: called with how many pixels are restored since the last call.
+
+    Yields:
+        What became of each picture, in order of their completion.
+
+    Raises:
+        UsageError: options exclude each other or do not fit the model, or a file would be
+            overwritten. Nothing has been written then.
+    """
+    opened = model if isinstance(model, Model) else open_model(model)
+    paths, hints = [Path(path) for path in pictures], hints or Hints()
+    targets = _targets(paths, Path(output), hints.files, overwrite=overwrite)
+    start, schedule = chosen_schedule(opened, level=level, steps=steps, timesteps=timesteps)
+    source: Simulation | Estimating
+    if simulate:
+        if hints.given or start is None:
+            raise UsageError("simulate: draws what a hint would tell, at a level that is known")
+        source = Simulation(opened, start, seed)
+    else:
+        source = Estimating(opened, read_hints(opened.image_shape, hints, resize=resize))
+    engine = Engine(opened, schedule, start, source, room or Room(), on_pixels)
+    return _results(engine, opened, targets, resize=resize)
+
+
+def chosen_schedule(
+    model: Model,
+    *,
+    level: int | Literal["auto"] | None = None,
+    steps: int | None = None,
+    timesteps: Sequence[int] | None = None,
+) -> tuple[int | None, Schedule]:
+    """The level that images are taken for, and the levels to visit from there.
+
+    Returns:
+        The level, None if it is to be found, and the schedule from any level found.
+
+    Raises:
+        UsageError: two of them exclude each other, or it is no schedule for the model.
+    """
+    most = model.num_steps
+    if timesteps is not None:
+        if steps is not None or level is not None:
+            other = "steps" if steps is not None else "level"
+            raise UsageError(f"{other} and timesteps: give one of them; timesteps say both")
+        levels = schedules.checked(timesteps, most)
+        return levels[0], lambda _: levels
+    if steps is not None:
+        schedules.evenly(most, steps)  # too many are an error before any work
+    if level is not None and level != "auto" and not 1 <= level <= most:
+        raise UsageError(f"level: expected 1 to {most} (the model's T), or auto; got {level}")
+
+    def visited(t: int) -> tuple[int, ...]:
+        if steps is None:
+            return model.schedule(t)
+        return schedules.evenly(t, min(steps, t) if level == "auto" else steps)
+
+    start = None if level == "auto" else level or most
+    if start is not None:
+        visited(start)
+    return start, visited
+
+
+def _results(
+    engine: Engine, model: Model, targets: dict[Path, Path], *, resize: bool
+) -> Iterator[PictureResult]:
+    restoring: deque[PictureResult] = deque()
+    failed: list[PictureResult] = []
+
+    def read() -> Iterator[Pixels]:
+        for path in targets:
+            try:
+                pixels, notes = _read(path, model, resize=resize)
+            except ColdDiffError as error:
+                failed.append(PictureResult(path, error=error))
+            else:
+                restoring.append(PictureResult(path, notes=notes))
+                yield pixels
+
+    for result in engine(read()):
+        yield from failed
+        failed.clear()
+        picture = restoring.popleft()
+        if isinstance(result, ColdDiffError):
+            yield PictureResult(picture.source, error=result)
+            continue
+        target = targets[picture.source]
+        write_image(target, result.pixels)
+        yield PictureResult(picture.source, target, result, picture.notes)
+    yield from failed
+
+
+def _read(path: Path, model: Model, *, resize: bool) -> tuple[Pixels, tuple[str, ...]]:
+    channels, height, width = model.image_shape
+    pixels = read_image(path)
+    notes: tuple[str, ...] = ()
+    if pixels.shape[2] != channels and channels in (1, 3):
+        wanted = "grey" if channels == 1 else "colour"
+        notes = (f"was converted to {wanted}, which is what the model restores",)
+        pixels = _converted(pixels, channels)
+    return (fit(pixels, height, width) if resize else pixels), notes
+
+
+def _converted(pixels: Pixels, channels: int) -> Pixels:
+    if channels == 3:
+        return pixels.repeat(3, axis=2)
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+
+
+def _targets(
+    pictures: Sequence[Path], folder: Path, hints: Sequence[Path], *, overwrite: bool
+) -> dict[Path, Path]:
+    """What each picture is written to; nothing that is not ours is replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: expected a folder to write to, this is a file")
+    targets: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    read = {path.resolve() for path in (*pictures, *hints)}
+    for picture in pictures:
+        target = folder / f"{picture.stem}.png"
+        if target in taken:
+            raise UsageError(f"{taken[target]} and {picture} would both be written to {target}")
+        if target.resolve() in read:
+            raise UsageError(f"{target} is read, and would be overwritten; name another folder")
+        if target.exists() and not overwrite and software_of(target) != SOFTWARE:
+            raise UsageError(
+                f"{target}: is there already, and was not restored by colddiff; name another "
+                "folder, or replace it with --overwrite"
+            )
+        targets[picture] = target
+        taken[target] = picture
+    return targets
