@@ -9,7 +9,6 @@ import torch
 
 from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.models import open_model
 from colddiff_cli.options import option
 from colddiff_cli.options import output as output_option
 from colddiff_cli.training import train_with_progress
@@ -20,6 +19,7 @@ from colddiff_core.models.recipe import build_table, load_recipe
 from colddiff_core.pictures.images import from_batch, tile, write_image
 from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.registry.components import build
+from colddiff_core.restoration.opening import open_model
 from colddiff_core.training.randomness import generator
 
 RECIPE = "mnist-demo"

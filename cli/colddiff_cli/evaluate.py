@@ -18,14 +18,15 @@ from colddiff_cli.options import (
     Settings,
     Steps,
     Timesteps,
-    chosen_levels,
+    levels_in,
     option,
     output,
-    torch_device,
 )
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.recipe import ComponentTable
+from colddiff_core.contracts.timesteps import chosen
+from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.evaluate import evaluate as run
 from colddiff_core.evaluation.evaluate import protocol
@@ -75,7 +76,7 @@ def evaluate(
     network = None if features is None else feature_network(features, feature_weights)
 
     process = ColdDiffusion.load(model).to(torch_device(device))
-    levels = chosen_levels(process.num_steps, steps, timesteps)
+    levels = chosen(process.num_steps, steps=steps, timesteps=levels_in(timesteps))
     dataset = _dataset(process, data, split, settings or [])
     asked: dict[str, Any] = {
         "split": split,

@@ -1,21 +1,27 @@
 """`colddiff generate`: pictures from nothing but a seed."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
-from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_levels
+from colddiff_cli.console import out, progress
+from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, levels_in
+from colddiff_cli.options import output as output_option
+from colddiff_cli.reporting import tell_device
+from colddiff_core.contracts import timesteps as schedules
+from colddiff_core.contracts.errors import UsageError
+from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.restoration.opening import open_model
 
 
 def generate(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder or an .onnx file.")
+        Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
     ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="PATH", help="A .png for a grid, else a folder."),
-    ],
+    output: Annotated[Path, output_option("PATH", "A .png for a grid, else a folder.")],
     count: Annotated[
         int, typer.Option("-n", "--count", metavar="N", min=1, help="How many pictures.")
     ] = 16,
@@ -38,28 +44,18 @@ def generate(
 
     Example: `colddiff generate faces -n 64 -o grid.png`
     """
-    import math
-
-    from colddiff_core.contracts.errors import UsageError
-
     if grid and output.suffix.lower() != ".png":
         raise UsageError(f"-o {output}: a grid needs a name that ends in .png; or use --separate")
     if not grid and output.exists() and not output.is_dir():
         raise UsageError(f"-o {output}: expected a folder, this is a file")
 
-    from colddiff_cli.console import out, progress
-    from colddiff_cli.models import open_model, tell_device
-    from colddiff_core.pictures.images import from_batch, tile, write_image
-
     opened = open_model(model, device=device, sampler=sampler)
-    levels = chosen_levels(opened.num_steps, steps, timesteps)
+    levels = schedules.chosen(opened.num_steps, steps=steps, timesteps=levels_in(timesteps))
     if levels[0] != opened.num_steps:
         raise UsageError(f"--timesteps: generation starts at T = {opened.num_steps}")
     prior = opened.prior
     if device == "auto":
         tell_device(opened)
-
-    import torch
 
     draws = torch.Generator().manual_seed(seed)
     digits = len(str(count - 1))
@@ -76,10 +72,10 @@ def generate(
                 for k, picture in enumerate(batch, start):
                     target = output / f"{k:0{digits}}.png"
                     write_image(target, picture)
-                    out.print(str(target), markup=False)
+                    out.print(str(target))
             display.advance(task, len(batch))
     if grid:
         columns = math.isqrt(count - 1) + 1
         rows = [pictures[k : k + columns] for k in range(0, count, columns)]
         write_image(output, tile(rows))
-        out.print(str(output), markup=False)
+        out.print(str(output))

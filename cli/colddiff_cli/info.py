@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from colddiff_cli.console import show_json, show_table
-from colddiff_cli.models import describe_model
 from colddiff_cli.options import Json
+from colddiff_core.restoration.opening import describe_model
 
 
 def info(

@@ -1,14 +1,11 @@
 """Options that several commands share, and what they mean."""
 
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.registry.hookspecs import KINDS
 
@@ -112,67 +109,15 @@ def kind_name(name: str) -> str:
 Kind = Annotated[str | None, option("KIND", f"Only these: {', '.join(KINDS)}.", parser=kind_name)]
 
 
-def torch_device(name: str) -> str:
-    """The torch device for `--device`.
+def levels_in(timesteps: str | None) -> list[int] | None:
+    """The levels that `--timesteps` names.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: it is no list of numbers.
     """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"device: expected auto, cpu, cuda, cuda:1 or mps; got {name!r}")
+    if timesteps is None:
+        return None
     try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        reason = "it takes a Mac" if name == "mps" else str(error).splitlines()[0]
-        raise UsageError(f"device {name!r} cannot be had here: {reason}") from None
-    return name
-
-
-def chosen_levels(num_steps: int, steps: int | None, timesteps: str | None) -> tuple[int, ...]:
-    """The schedule that `--steps` or `--timesteps` asks for; all levels without.
-
-    Raises:
-        UsageError: both are given, or it is no schedule for a model of `num_steps` levels.
-    """
-    if timesteps is not None:
-        if steps is not None:
-            raise UsageError("--steps and --timesteps: give one of them")
-        try:
-            levels = [int(level) for level in timesteps.split(",")]
-        except ValueError:
-            raise UsageError(f"--timesteps {timesteps!r}: expected e.g. 20,10,5,0") from None
-        return schedules.checked(levels, num_steps)
-    return schedules.full(num_steps) if steps is None else schedules.evenly(num_steps, steps)
-
-
-def chosen_schedule(
-    num_steps: int, steps: int | None, timesteps: str | None, level: str | None
-) -> tuple[int | None, Callable[[int], tuple[int, ...]]]:
-    """The level that pictures are taken for, and the levels to visit from there.
-
-    Args:
-        num_steps: T.
-        steps: `--steps`.
-        timesteps: `--timesteps`.
-        level: `--level`, a number or `auto`.
-
-    Returns:
-        The level, None if it is to be found, and the schedule from any level found.
-
-    Raises:
-        UsageError: options exclude each other, or it is no schedule for the model.
-    """
-    if level is not None and timesteps is not None:
-        raise UsageError("--level and --timesteps: give one of them; --timesteps starts at a level")
-    if level == "auto":
-        if steps is not None:
-            chosen_levels(num_steps, steps, None)  # too many are told before any work
-        return None, lambda t: chosen_levels(t, steps and min(steps, t), None)
-    if level is not None and not (level.isdecimal() and 1 <= int(level) <= num_steps):
-        raise UsageError(f"--level {level}: expected 1 to {num_steps} (the model's T), or auto")
-    levels = chosen_levels(int(level or num_steps), steps, timesteps)
-    return levels[0], lambda _: levels
+        return [int(level) for level in timesteps.split(",")]
+    except ValueError:
+        raise UsageError(f"--timesteps {timesteps!r}: expected e.g. 20,10,5,0") from None

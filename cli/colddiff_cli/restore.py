@@ -1,29 +1,53 @@
 """`colddiff restore`: restore pictures with a model folder or an exported file."""
 
-import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, chosen_schedule
+from colddiff_cli.console import err, out, progress, show_json
+from colddiff_cli.options import (
+    Device,
+    Json,
+    SamplerName,
+    Seed,
+    Steps,
+    Timesteps,
+    levels_in,
+)
+from colddiff_cli.options import output as output_option
+from colddiff_cli.reporting import tell_device, tell_level
+from colddiff_core.contracts.errors import ColdDiffError, UsageError
+from colddiff_core.pictures.images import image_size
+from colddiff_core.restoration.engine import Room
+from colddiff_core.restoration.hints import Hints
+from colddiff_core.restoration.opening import open_model
+from colddiff_core.restoration.pictures import PictureResult, restore_pictures
 
-if TYPE_CHECKING:
-    from colddiff_core.contracts.exporter import ExportedModel
-    from colddiff_core.pictures.images import Pixels
+
+def _level(text: str) -> str:
+    if text != "auto" and not text.isdecimal():
+        raise UsageError(f"--level {text}: expected a number from 1 to the model's T, or auto")
+    return text
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if not found:
+        raise UsageError(f"--memory {text}: expected e.g. 2G or 800M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 def restore(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder or an .onnx file.")
+        Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
     ],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES", help="Pictures, already degraded.")
+        list[Path],
+        typer.Argument(metavar="IMAGES", help="Pictures of any size, already degraded."),
     ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the pictures go.")
-    ],
+    output: Annotated[Path, output_option("DIR", "Where the pictures go.")],
     simulate: Annotated[
         bool,
         typer.Option(
@@ -32,28 +56,11 @@ def restore(
             "restored side by side.",
         ),
     ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Resize and crop pictures to the model's size.")
-    ] = False,
-    tile: Annotated[
-        bool,
-        typer.Option(
-            "--tile", help="Restore pictures of any size in overlapping tiles of the model's size."
-        ),
-    ] = False,
-    overlap: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Pixels that neighbouring tiles share.",
-            show_default="by how far the degradation reaches",
-        ),
-    ] = None,
     level: Annotated[
         str | None,
         typer.Option(
             metavar="T|auto",
+            parser=_level,
             help="How degraded the pictures are; auto finds the level of each.",
             show_default="fully, the model's T",
         ),
@@ -76,9 +83,42 @@ def restore(
         str | None,
         typer.Option(metavar="'#rrggbb'", help="The colour that they were faded to."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, for programs: paths, levels and errors.")
+    resize: Annotated[
+        bool,
+        typer.Option("--resize", help="Bring pictures to the size that the model was trained on."),
     ] = False,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES",
+            parser=_bytes,
+            help="What this command may come to hold, e.g. 2G; larger pictures go in tiles.",
+            show_default="half of what is free",
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Restore in tiles of N pixels a side.",
+            show_default="whole, or by the memory",
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Pixels that neighbouring tiles share.",
+            show_default="by how far the model reaches",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace files in DIR that colddiff has not restored."),
+    ] = False,
+    as_json: Json = False,
     sampler: SamplerName = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
@@ -94,114 +134,70 @@ def restore(
 
     Example: `colddiff restore digits blurred/*.png -o restored`
     """
-    from colddiff_cli.already_degraded import AlreadyDegraded
-    from colddiff_cli.console import out, progress
-    from colddiff_cli.hints import read_hints
-    from colddiff_cli.level_report import tell
-    from colddiff_cli.models import open_model, tell_device
-    from colddiff_cli.restoring import Restored, Restoring
-    from colddiff_cli.simulation import Simulation
-    from colddiff_core.pictures.images import write_image
-
-    _check(simulate, resize, tile, overlap, level, curve, mask or endpoint or color)
-    targets = _targets(images, output)
-    opened = open_model(model, device=device, sampler=sampler)
-    start, schedule = chosen_schedule(opened.num_steps, steps, timesteps, level)
-    hints = read_hints(opened.image_shape, mask=mask, endpoint=endpoint, color=color, resize=resize)
-    for path in images:
-        _read(path, opened, resize, tile)  # all are looked at before any is written
-    if device == "auto":
-        tell_device(opened)
-    source: Simulation | AlreadyDegraded
-    if simulate:
-        source = Simulation(opened, start or opened.num_steps, seed)
-    else:
-        source = AlreadyDegraded(opened, hints)
-    restoring = Restoring(opened, schedule, start, batch_size, source)
-    if tile:
-        pieces = restoring.tiled(overlap)
-    rows = []
-    with progress() as display:
-        task = display.add_task("restoring", total=len(images), note="")
-        read = (_read(path, opened, resize, tile) for path in images)
-        results: Iterator[Restored] = map(pieces, read) if tile else restoring.batched(read)
-        for path, target, result in zip(images, targets, results, strict=True):
-            write_image(target, result.pixels)
-            if result.found is not None:
-                tell(path, result.found, opened.num_steps, curve)
-            if not as_json:
-                out.print(str(target), markup=False)
-            rows.append(
-                {
-                    "path": str(target),
-                    "level": result.level,
-                    "consistency_error": result.found and result.found.error,
-                }
-            )
-            display.advance(task)
-    if as_json:
-        typer.echo(json.dumps({"schema_version": 1, "pictures": rows}, indent=2))
-
-
-def _check(
-    simulate: bool,
-    resize: bool,
-    tile: bool,
-    overlap: int | None,
-    level: str | None,
-    curve: bool,
-    hint: object,
-) -> None:
-    """Refuse options that exclude each other."""
-    from colddiff_core.contracts.errors import UsageError
-
-    if tile and resize:
-        raise UsageError("--tile and --resize: give one of them")
-    if overlap is not None and not tile:
-        raise UsageError("--overlap: is for --tile")
-    if tile and hint:
-        raise UsageError("--tile: --mask, --endpoint and --color are for pictures of one size")
-    if simulate and hint:
-        raise UsageError("--simulate: draws what --mask, --endpoint and --color would tell")
     if simulate and level == "auto":
         raise UsageError("--simulate: the level is known; give --level a number, or leave it out")
     if curve and level != "auto":
         raise UsageError("--curve: is for --level auto")
-
-
-def _targets(images: list[Path], folder: Path) -> list[Path]:
-    from colddiff_core.contracts.errors import UsageError
-
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder}: expected a folder, this is a file")
-    targets: dict[Path, Path] = {}
-    for image in images:
-        target = folder / f"{image.stem}.png"
-        if target in targets:
-            raise UsageError(f"{targets[target]} and {image} would both be written to {target}")
-        if target.exists() and target.resolve() == image.resolve():
-            raise UsageError(f"{image} would be overwritten; name another folder with -o")
-        targets[target] = image
-    return list(targets)
-
-
-def _read(path: Path, model: "ExportedModel", resize: bool, tile: bool) -> "Pixels":
-    from colddiff_core.contracts.errors import ImageError
-    from colddiff_core.pictures.images import fit, read_image
-
-    channels, height, width = model.image_shape
-    pixels = read_image(path)
-    if pixels.shape[2] != channels:
-        names = {1: "grey (1 channel)", 3: "colour (3 channels)"}
-        raise ImageError(
-            f"{path}: is {names[pixels.shape[2]]}, the model restores "
-            f"{names.get(channels, f'{channels} channels')} pictures"
+    opened = open_model(model, device=device, sampler=sampler)
+    with progress() as display:
+        task = display.add_task("restoring", total=_pixels(images), note="")
+        results = restore_pictures(
+            opened,
+            images,
+            output,
+            level=int(level) if level and level != "auto" else level,  # type: ignore[arg-type]
+            steps=steps,
+            timesteps=levels_in(timesteps),
+            hints=Hints(mask, endpoint, color),
+            simulate=simulate,
+            seed=seed,
+            resize=resize,
+            room=Room(batch_size, memory, tile, overlap),
+            overwrite=overwrite,
+            on_pixels=lambda done: display.advance(task, done),
         )
-    if resize:
-        return fit(pixels, height, width)
-    if not tile and pixels.shape[:2] != (height, width):
-        raise ImageError(
-            f"{path}: is {pixels.shape[0]}x{pixels.shape[1]} (height x width), the model restores "
-            f"{height}x{width}; --resize brings it to that size, --tile takes it as it is"
-        )
-    return pixels
+        if device == "auto":
+            tell_device(opened)
+        rows, errors = [], []
+        for result in results:
+            rows.append(_row(result))
+            for note in result.notes:
+                err.print(f"{result.source}: {note}")
+            if result.error is not None:
+                errors.append(result.error)
+                if len(images) > 1:
+                    err.print(f"colddiff: {result.error}", style="yellow")
+                continue
+            if result.restored is not None and result.restored.found is not None:
+                tell_level(result.source, result.restored.found, opened.num_steps, curve)
+            if not as_json:
+                out.print(str(result.output))
+    if as_json:
+        show_json({"pictures": rows})
+    if len(images) == len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ColdDiffError(f"{len(errors)} of {len(images)} pictures could not be restored")
+
+
+def _row(result: PictureResult) -> dict[str, Any]:
+    restored = result.restored
+    return {
+        "source": str(result.source),
+        "path": result.output and str(result.output),
+        "level": restored and restored.level,
+        "consistency_error": restored and restored.found and restored.found.error,
+        "error": result.error and str(result.error),
+    }
+
+
+def _pixels(images: list[Path]) -> int:
+    """How many there are to restore, from the files' headers."""
+    total = 0
+    for path in images:
+        try:
+            height, width = image_size(path)
+        except ColdDiffError:  # which is reported when its turn comes
+            continue
+        total += height * width
+    return total

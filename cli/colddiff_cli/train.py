@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli.options import Device, Settings, output, torch_device
+from colddiff_cli.options import Device, Settings, output
 from colddiff_cli.training import rehearse, train_to_the_end
 from colddiff_core.contracts.errors import UsageError
+from colddiff_core.devices import torch_device
 from colddiff_core.models.facts import RECIPE
 from colddiff_core.models.recipe import load_recipe
 

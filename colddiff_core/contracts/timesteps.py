@@ -26,6 +26,21 @@ def evenly(num_steps: int, steps: int) -> tuple[int, ...]:
     return tuple((num_steps * k + steps // 2) // steps for k in range(steps, -1, -1))
 
 
+def chosen(
+    num_steps: int, *, steps: int | None = None, timesteps: Iterable[int] | None = None
+) -> tuple[int, ...]:
+    """The levels that `steps` or `timesteps` ask for, from T; every level without.
+
+    Raises:
+        UsageError: both are given, or it is no schedule for a model of `num_steps` levels.
+    """
+    if timesteps is not None:
+        if steps is not None:
+            raise UsageError("steps and timesteps: give one of them")
+        return checked(timesteps, num_steps)
+    return full(num_steps) if steps is None else evenly(num_steps, steps)
+
+
 def checked(timesteps: Iterable[int], num_steps: int) -> tuple[int, ...]:
     """Return `timesteps` as a tuple if it is a schedule for a model of `num_steps` levels.
 

@@ -117,7 +117,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def _meant(value: str) -> str | None:
-    """What to write for what is not TOML: Python's words, a number without digits, a home folder."""
+    """What to write for what is not TOML: Python's words, `.001`, a folder below `~`."""
     if value in ("True", "False"):
         return value.lower()
     try:

@@ -175,8 +175,8 @@ class Engine:
         if self._level is not None:
             return Restored(self._tiles(crop, tiling, self._level), self._level)
         reach = self._model.locality.reach if self._model.locality else 0
-        margin = min(reach, min(tiling.tile) // 4)
-        found = self._source.level_of_all(sample_tiles(crop, tiling), margin)
+        tiles = sample_tiles(crop, tiling)
+        found = self._source.level_of_all(tiles, margin=min(reach, min(tiles.shape[2:]) // 4))
         return Restored(self._tiles(crop, tiling, found.level), found.level, found)
 
     def _tiles(self, crop: Callable[[slice, slice], Images], tiling: Tiling, level: int) -> Pixels:
@@ -222,7 +222,8 @@ class Engine:
         elif tile is None:
             side = self._side(width, channels, budget, grid)
             tile = (side, side)
-        tile = (max(tile[0] // grid, 1) * grid, max(tile[1] // grid, 1) * grid)
+        if model.size is None:  # two cells at least: the last tile of a picture may lack one
+            tile = (max(tile[0] // grid, 2) * grid, max(tile[1] // grid, 2) * grid)
         overlap = room.overlap
         if overlap is None:
             overlap = default_overlap(min(tile), locality, model.reach, grid)

@@ -1,6 +1,5 @@
 """A model folder as a model, run by torch."""
 
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import torch
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.model import Arrays, Images, Model
 from colddiff_core.contracts.restorer import Restorer
+from colddiff_core.devices import torch_device
 from colddiff_core.models.folder import resolved_recipe
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build
@@ -101,21 +101,3 @@ class FolderModel(Model):
         x = torch.from_numpy(x_t).to(self.device)
         levels = torch.full((len(x),), t, device=x.device)
         return np.asarray(self._process.estimate(x, levels).cpu().numpy())
-
-
-def torch_device(name: str) -> str:
-    """The device of torch that `--device` asks for.
-
-    Raises:
-        UsageError: it is unknown, or cannot be had here.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"device: expected auto, cpu, cuda, cuda:1 or mps; got {name!r}")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # each backend its own
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {name!r} cannot be had here: {reason}") from None
-    return name

@@ -11,10 +11,10 @@ from conftest import Done, make_process
 from PIL import Image
 from tiny import tiny_process
 
-from colddiff_cli.models import open_model
-from colddiff_cli.simulation import Simulation
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.pictures.images import from_batch, read_image, to_batch, write_image
+from colddiff_core.restoration.opening import open_model
+from colddiff_core.restoration.simulation import Simulation
 
 Cli = Callable[..., Done]
 
@@ -107,7 +107,7 @@ def test_a_level_shortens_the_schedule(blocks: Path, cli: Cli) -> None:
 def test_pictures_of_any_size_have_a_level_in_tiles(blocks: Path, cli: Cli) -> None:
     large = np.repeat(np.repeat(np.arange(0, 240, 8, np.uint8).reshape(5, 6), 4, 0), 4, 1)
     Image.fromarray(large).save(blocks / "large.png")
-    done = cli("restore", "model", "large.png", "-o", "x", "--tile", "--level", "auto")
+    done = cli("restore", "model", "large.png", "-o", "x", "--tile", "8", "--level", "auto")
     assert "large.png: level 2 of 3" in done.err
     assert read_image(blocks / "x/large.png").shape == (20, 24, 1)
 
@@ -132,7 +132,8 @@ def holes(folder: Path) -> None:
     write_image(folder / "hole.png", from_batch(x_t.numpy())[0])
     write_image(folder / "mask.png", from_batch(mask.numpy())[0])
     Image.new("L", (8, 8)).save(folder / "black.png")
-    Image.new("L", (9, 7), 255).save(folder / "small.png")
+    Image.new("L", (8, 8), 255).save(folder / "white.png")
+    Image.fromarray(np.arange(63, dtype=np.uint8).reshape(7, 9)).save(folder / "small.png")
 
 
 @pytest.mark.parametrize("hint", [[], ["--mask", "mask.png"]])
@@ -163,18 +164,19 @@ def from_the_center(process: ColdDiffusion, path: Path) -> np.ndarray:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--level 11", "--level 11: expected 1 to 10 (the model's T), or auto"),
-        ("--level most", "--level most: expected 1 to 10"),
-        ("--level 0", "--level 0: expected 1 to 10"),
+        ("--level 11", "level: expected 1 to 10 (the model's T), or auto; got 11"),
+        ("--level most", "--level most: expected a number from 1 to the model's T"),
+        ("--level 0", "level: expected 1 to 10"),
         ("--level 3 --steps 4", "steps: expected 1 to 3"),
-        ("--level 3 --timesteps 3,0", "--level and --timesteps: give one of them"),
+        ("--level 3 --timesteps 3,0", "level and timesteps: give one of them"),
         ("--level auto --simulate", "--simulate: the level is known"),
         ("--curve", "--curve: is for --level auto"),
-        ("--mask small.png", "--mask small.png: is 7x9 (height x width), the pictures are 8x8"),
-        ("--mask black.png", "--mask black.png: is all black; white marks what is missing"),
+        ("--mask small.png", "--mask: is 7x9 (height x width), what is restored at once 8x8"),
+        ("--mask black.png", "--mask black.png: is all of one tone; white marks what is missing"),
+        ("--mask white.png", "--mask white.png: is all of one tone"),
         ("--mask none.png", "none.png: no such file"),
-        ("--mask mask.png --tile", "--tile: --mask, --endpoint and --color are for pictures of"),
-        ("--mask mask.png --simulate", "--simulate: draws what --mask"),
+        ("--tile 4", "gaussian-mask is not local"),
+        ("--mask mask.png --simulate", "simulate: draws what a hint would tell"),
         ("--endpoint mask.png", "endpoint: gaussian-mask has no use for it; it takes mask or"),
         ("--color red", "--color 'red': expected '#rrggbb'"),
         ("--color #ff0000", "--color #ff0000: the model's pictures are grey"),
@@ -219,7 +221,7 @@ def test_what_cannot_be_found_is_said_with_what_helps(
     tmp_path: Path, cli: Cli, degradation: str, words: str, message: str
 ) -> None:
     save(tmp_path / "model", degradation)
-    Image.new("L", (8, 8), 90).save(tmp_path / "p.png")
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "p.png")
     done = cli("restore", "model", "p.png", "-o", "out", *words.split())
     assert (done.code, done.out) == (2, "")
     assert message in done.err

@@ -3,20 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 from commands import modules_after, run_in_process, succeed
 from PIL import Image
 
-from colddiff_cli.already_degraded import AlreadyDegraded
 from colddiff_cli.main import main
-from colddiff_cli.restoring import Restoring
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.exporter import ExportedModel
-from colddiff_core.contracts.locality import Locality
 from colddiff_core.pictures.images import read_image
 
 
@@ -146,58 +139,34 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_photographs_of_any_size_are_restored_in_tiles(local: Path) -> None:
+def test_photographs_of_any_size_are_restored(local: Path) -> None:
+    """Without an option: whole by the folder, in tiles by the file, which has one size."""
     pictures = []
-    for model in ("model", "model.onnx"):
+    for model, options in {"model": ("--tile", "32"), "model.onnx": ()}.items():
         out = f"tiled-{model}"
-        succeed("restore", model, "photo.png", "stamp.png", "--tile", "-o", out, cwd=local)
+        succeed("restore", model, "photo.png", "stamp.png", *options, "-o", out, cwd=local)
         pictures.append(read_image(local / out / "photo.png").astype(int))
         assert read_image(local / out / "stamp.png").shape == (9, 12, 1)
     assert pictures[0].shape == (70, 101, 1)
-    assert np.abs(pictures[0] - pictures[1]).max() <= 1
-    options = ["--tile", "--simulate", "--overlap", "4"]
+    # only where the last tiles stand over the picture do the two see another reflection
+    assert np.abs(pictures[0] - pictures[1])[:56, :88].max() <= 1
+    succeed("restore", "model", "photo.png", "-o", "whole", cwd=local)
+    assert read_image(local / "whole/photo.png").shape == (70, 101, 1)
+    options = ["--simulate", "--overlap", "4"]
     succeed("restore", "model.onnx", "photo.png", *options, "-o", "shown", cwd=local)
     assert read_image(local / "shown/photo.png").shape == (70, 3 * 101 + 2 * 2, 1)
 
 
 def test_what_cannot_be_tiled_is_explained(
-    work: Path,
-    local: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    local: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for command, message in {
-        "restore model photo.png --tile --overlap 30 -o x": "overlap: expected 0 to 28 pixels",
-        "restore model photo.png --overlap 3 -o x": "--overlap: is for --tile",
-        "restore model photo.png --tile --resize -o x": "--tile and --resize: give one of them",
-        "restore model photo.png -o x": "--tile takes it as it is",
+        "restore model photo.png --tile 32 --overlap 30 -o x": "overlap: expected 0 to 28 pixels",
+        "restore model photo.png --memory much -o x": "--memory much: expected e.g. 2G or 800M",
     }.items():
         code, out, err = run(command, local, monkeypatch, capfd)
         assert (code, out) == (2, "")
         assert message in err
-    code, out, err = run("restore model a.png --tile -o x", work, monkeypatch, capfd)
-    assert code == 0  # 3 blurs of 11 taps reach 11 of 32 pixels
-    assert "seams" not in err
-
-
-def restoring(model: SimpleNamespace) -> Restoring:
-    stand_in = cast(ExportedModel, model)
-    return Restoring(stand_in, lambda _: (1, 0), 1, 1, AlreadyDegraded(stand_in, {}))
-
-
-def test_a_degradation_that_reaches_beyond_the_tile_says_so(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    model = SimpleNamespace(image_shape=(1, 32, 32), locality=Locality(reach=17))
-    restoring(model).tiled(None)
-    assert "reaches 17 pixels and the tiles are 32x32" in capsys.readouterr().err
-
-
-def test_a_degradation_that_is_not_local_is_not_tiled() -> None:
-    recipe = SimpleNamespace(degradation=SimpleNamespace(name="gaussian-mask"))
-    model = SimpleNamespace(image_shape=(1, 32, 32), locality=None, recipe=recipe)
-    with pytest.raises(UsageError, match="gaussian-mask is not local"):
-        restoring(model).tiled(None)
 
 
 def test_auto_says_on_stderr_what_it_took(

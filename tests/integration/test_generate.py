@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from colddiff_cli.main import main
-from colddiff_cli.models import open_model
 from colddiff_core.pictures.images import read_image
+from colddiff_core.restoration.opening import open_model
 
 PRIORS = {
     "gaussian-blur": "channel-mean-gmm",

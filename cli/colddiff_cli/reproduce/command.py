@@ -20,7 +20,6 @@ from colddiff_cli.options import (
     Settings,
     option,
     output,
-    torch_device,
 )
 from colddiff_cli.reproduce.budget import Budget
 from colddiff_cli.reproduce.generation import generation
@@ -31,6 +30,7 @@ from colddiff_cli.reproduce.paper import table as paper_table
 from colddiff_cli.reproduce.plan import Request, check
 from colddiff_cli.reproduce.restoration import restoration
 from colddiff_core.contracts.errors import Interrupted, UsageError
+from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork, feature_network
 from colddiff_core.evaluation.record import plain, versions

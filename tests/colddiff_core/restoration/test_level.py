@@ -1,6 +1,7 @@
 """The level of an image, found by self-consistency."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from colddiff_core.restoration.level import (
     INVISIBLE,
     FoundLevel,
     consistency,
-    find_level,
+    find_levels,
 )
 
 
@@ -22,22 +23,24 @@ from colddiff_core.restoration.level import (
 def test_the_smallest_of_a_valley_is_found_with_few_evaluations(
     num_steps: int, share: float, steepness: float
 ) -> None:
-    true, tried = 1 + round(share * (num_steps - 1)), []
+    true = [1 + round(part * (num_steps - 1)) for part in (share, 1 - share, 0)]
+    tried: list[list[int]] = [[], [], []]
 
-    def error_at(t: int) -> float:
-        tried.append(t)
-        return 0.003 + steepness * abs(t - true) / num_steps
+    def errors_at(t: int, images: Sequence[int]) -> list[float]:
+        for k in images:
+            tried[k].append(t)
+        return [0.003 + steepness * abs(t - true[k]) / num_steps for k in images]
 
-    found = find_level(error_at, num_steps)
-    assert (found.level, found.error) == (true, 0.003)
-    assert list(found.curve) == sorted(tried)
-    assert len(tried) == len(set(tried)) <= EVALUATIONS
-    assert found.alike[0] <= true <= found.alike[1]
+    for k, found in enumerate(find_levels(errors_at, 3, num_steps)):
+        assert (found.level, found.error) == (true[k], 0.003)
+        assert list(found.curve) == sorted(tried[k])
+        assert len(tried[k]) == len(set(tried[k])) <= EVALUATIONS
+        assert found.alike[0] <= true[k] <= found.alike[1]
 
 
 def test_of_levels_whose_errors_are_invisible_the_highest_is_taken() -> None:
     errors = [0.3 * INVISIBLE, 0.1 * INVISIBLE, 0.9 * INVISIBLE, 1.1 * INVISIBLE, 3 * INVISIBLE]
-    found = find_level(lambda t: errors[t - 1], 5)
+    (found,) = find_levels(lambda t, _: [errors[t - 1]], 1, 5)
     assert (found.level, found.alike) == (3, (1, 4))
     assert found.uncertain
     assert not found.unlikely
@@ -51,7 +54,7 @@ def test_a_lone_smallest_error_is_certain_and_a_large_one_unlikely() -> None:
 
 def test_results_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(UsageError, match="not finite at every level"):
-        find_level(lambda t: math.nan if t == 3 else 0.1, 5)
+        find_levels(lambda t, _: [math.nan if t == 3 else 0.1], 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,9 @@ def test_a_perfect_restorer_tells_every_level(name: str, params: dict[str, objec
     context = d.sample_context(x0, draws)
     for true in sorted({1, d.num_steps // 2, d.num_steps - 1, d.num_steps} - {0}):
         x = to_uint8_levels(d(x0, torch.tensor([true]), context))
-        found = find_level(lambda t, x=x: float(consistency(d, x, x0, t, context)), d.num_steps)
+        (found,) = find_levels(
+            lambda t, _, x=x: consistency(d, x, x0, t, context).tolist(), 1, d.num_steps
+        )
         assert found.error <= INVISIBLE  # no more than the rounding
         assert found.alike[0] <= true <= found.alike[1]
         assert 0 <= found.level - true <= 1  # the next may be invisibly different

@@ -8,27 +8,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import photograph
 from tiny import tiny_process
 
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.locality import Locality
 from colddiff_core.pictures.images import Pixels, to_batch
-from colddiff_core.restoration.tiles import Images, Tiling, default_overlap, restore_tiled
+from colddiff_core.restoration.engine import default_overlap
+from colddiff_core.restoration.tiles import Images, Tiling, restore_tiled
 
 
 def crop_of(pixels: Pixels) -> Callable[[slice, slice], Images]:
     return lambda rows, columns: to_batch([pixels[rows, columns]])[0]
-
-
-def photograph(height: int, width: int, channels: int = 3) -> Pixels:
-    """Smooth colours with some edges."""
-    y, x = np.mgrid[:height, :width]
-    waves = [
-        np.sin(x / (9 + c) + c) + np.cos(y / (7 + c)) + (x + y > height) for c in range(channels)
-    ]
-    scaled = (np.stack(waves, -1) + 2) / 5
-    return (scaled * 255).astype(np.uint8)
 
 
 @given(
@@ -42,18 +34,28 @@ def test_tiles_that_change_nothing_give_the_image_back(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     tiling = Tiling(size, (16, 16), overlap, grid)
-    assert all(start % grid == 0 for axis in (0, 1) for start in tiling.starts(axis))
+    assert all(span.start % grid == 0 for axis in (0, 1) for span in tiling.spans(axis))
     seen: list[int] = []
+    done: list[int] = []
 
     def restore(tiles: Images) -> Images:
-        assert tiles.shape[1:] == (3, 16, 16)
+        assert tiles.shape[1] == 3
+        assert max(tiles.shape[2:]) <= 16
         seen.append(len(tiles))
         return tiles
 
-    found = restore_tiled(restore, crop_of(pixels), tiling, batch_size=batch_size)
+    found = restore_tiled(
+        restore,
+        crop_of(pixels),
+        tiling,
+        channels=3,
+        batch_size=batch_size,
+        on_pixels=done.append,
+    )
     np.testing.assert_array_equal(found, pixels)
     assert max(seen) <= batch_size
-    assert sum(seen) == len(tiling.starts(0)) * len(tiling.starts(1))
+    assert sum(seen) == len(tiling.spans(0)) * len(tiling.spans(1))
+    assert sum(done) == size[0] * size[1]
 
 
 @pytest.mark.parametrize("overlap", [-1, 16, 99])
@@ -63,29 +65,27 @@ def test_an_overlap_that_leaves_no_step_is_refused(overlap: int) -> None:
 
 
 def test_the_default_overlap_follows_the_reach() -> None:
-    found = [default_overlap((32, 32), Locality(reach)) for reach in (0, 12, 99)]
+    found = [default_overlap(32, Locality(reach), 0, 1) for reach in (0, 6, 99)]
     assert found == [8, 12, 16]
-    assert default_overlap((8, 8), Locality(8, 8)) == 0
+    assert default_overlap(64, Locality(6), 4, 1) == 20  # twice the reach of D and R
+    assert default_overlap(8, Locality(8, 8), None, 8) == 0
 
 
 def test_memory_is_bounded_by_a_strip() -> None:
     pixels = photograph(1500, 1500)
     tiling = Tiling(pixels.shape[:2], (32, 32), 8)
     tracemalloc.start()
-    restore_tiled(lambda tiles: tiles, crop_of(pixels), tiling)
+    restore_tiled(lambda tiles: tiles, crop_of(pixels), tiling, channels=3)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     picture, strip = pixels.size, 32 * 1500 * 4 * 4  # bytes: uint8; float32, three and weights
-    assert peak < 2.2 * picture + 4 * strip  # as float32 the whole would be 4 pictures, twice
+    assert peak < picture + 4 * strip  # the result, and a strip at work
 
 
-def at_level(process: ColdDiffusion, pixels: Pixels, shape: tuple[int, int, int]) -> Images:
-    """The whole picture, degraded and restored at once by a model of its size."""
-    params = process.degradation.config.params if process.degradation.config else {}
-    name = process.degradation.config.name if process.degradation.config else ""
-    large = ColdDiffusion(build("degradation", name, **params), process.restorer, process.sampler)
-    x_t = large.degrade(torch.from_numpy(to_batch([pixels])))
-    return np.stack([x_t.numpy()[0], large.restore(x_t).numpy()[0]])
+def at_level(process: ColdDiffusion, pixels: Pixels) -> Images:
+    """The whole picture, degraded, and restored at once."""
+    x_t = process.degrade(torch.from_numpy(to_batch([pixels])))
+    return np.stack([x_t.numpy()[0], process.restore(x_t).numpy()[0]])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_no_seam_is_seen(name: str, params: dict[str, object]) -> None:
     locality = process.degradation.locality
     assert locality is not None
     pixels = photograph(96, 128)
-    x_t, whole = at_level(process, pixels, (3, 96, 128))
+    x_t, whole = at_level(process, pixels)
 
     def error(overlap: int) -> tuple[float, float]:
         """Largest difference from the whole picture at the tiles' edges, and the mean anywhere."""
@@ -110,12 +110,13 @@ def test_no_seam_is_seen(name: str, params: dict[str, object]) -> None:
             lambda tiles: process.restore(torch.from_numpy(tiles)).numpy(),
             lambda rows, columns: x_t[:, rows, columns],
             tiling,
+            channels=3,
         )
         off = np.abs(to_batch([found])[0] - np.clip(whole, -1, 1))
-        edges = [left + shift for left in tiling.starts(1)[1:] for shift in (-1, 0)]
+        edges = [span.start + shift for span in tiling.spans(1)[1:] for shift in (-1, 0)]
         return float(off[:, :, edges].max()), float(off.mean())
 
-    at_edges, mean = error(default_overlap((32, 32), locality))
+    at_edges, mean = error(default_overlap(32, locality, 1, locality.grid))
     hard_edges, _ = error(0)
     assert hard_edges > 0.1  # without overlap there are seams
     assert at_edges < 0.05  # of 2: six levels of 255
