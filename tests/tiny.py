@@ -10,6 +10,9 @@ from colddiff_core.contracts.restorer import Restorer
 class Tiny(Restorer):
     """One convolution and the level: quick to trace, and it does something."""
 
+    size_multiple = 1
+    reach = 1
+
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__(image_shape)
         self.conv = nn.Conv2d(image_shape[0], image_shape[0], 3, padding=1)
