@@ -35,7 +35,7 @@ class Blend(Sampler):
         degradation: Degradation,
         context: Context,
     ) -> Tensor:
-        if degradation.context_spec:
+        if degradation.context_names:
             raise UsageError("blend: needs a degradation without a context")
         naive = degradation(x0_hat, s, context)
         return torch.lerp(naive, x_t + naive - degradation(x0_hat, t, context), 1 - self.share)

@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from colddiff_core import Context, Degradation, ParameterError, TensorSpec
 from colddiff_core.contracts.degradation import NO_CONTEXT, ImageShape
+from colddiff_core.contracts.locality import Locality
 from colddiff_core.testing import check_component
 
 
@@ -42,12 +43,15 @@ class Vignette(Degradation):
 
     def __init__(self, *, num_steps: int = 12, power: float = 2.0) -> None:
         super().__init__(num_steps)
-        rows, columns = (torch.linspace(-1, 1, n) for n in image_shape[1:])
-        radius = (rows[:, None] ** 2 + columns**2).sqrt() / math.sqrt(2)
-        self.register_buffer("falloff", radius**power)  # persistent, for no reason
+        self.register_buffer("power", torch.tensor(power))  # persistent, for no reason
+
+    def falloff(self, height: int, width: int) -> list[Tensor]:
+        rows, columns = (torch.linspace(-1, 1, n) for n in (height, width))
+        return [(rows[:, None] ** 2 + columns**2).sqrt() / math.sqrt(2)]
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
-        amount = column(t / self.num_steps) * self.falloff
+        (radius,) = self.table(self.falloff, *x0.shape[2:], like=x0)
+        amount = column(t / self.num_steps) * radius**self.power
         return (x0 - amount * (x0 + 1)).to(x0.dtype)
 
 
@@ -60,12 +64,17 @@ class BoxBlur(Degradation):
 
     def __init__(self, *, num_steps: int = 5) -> None:
         super().__init__(num_steps)
-        self.register_buffer("box", torch.full((image_shape[0], 1, 5, 5), 1 / 25))
+        self.register_buffer("box", torch.full((1, 1, 5, 5), 1 / 25))
+
+    @property
+    def locality(self) -> Locality:
+        return Locality(2)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
         x = x0.to(torch.promote_types(x0.dtype, torch.float32))
         padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
-        blurred = F.conv2d(padded, self.box.to(x.dtype), groups=self.image_shape[0])
+        box = self.box.to(x.dtype).repeat(x.shape[1], 1, 1, 1)
+        blurred = F.conv2d(padded, box, groups=x.shape[1])
         return torch.lerp(x, blurred, column(t / self.num_steps).to(x.dtype)).to(x0.dtype)
 
 
@@ -84,13 +93,14 @@ class Posts(Degradation):
         along: Literal["rows", "columns"] = "columns",
     ) -> None:
         super().__init__(num_steps)
-        _, height, width = image_shape
-        position = torch.arange(width if along == "columns" else height) % num_steps
-        first = position[None, :] if along == "columns" else position[:, None]
-        self.register_buffer("first", first.expand(height, width).contiguous(), persistent=False)
+        self.along = along
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
-        return torch.where(column(t) > self.first, torch.zeros_like(x0), x0)
+        size = x0.shape[3 if self.along == "columns" else 2]
+        first = torch.arange(size, device=x0.device) % self.num_steps
+        if self.along == "rows":
+            first = first[:, None]
+        return torch.where(column(t) > first, torch.zeros_like(x0), x0)
 
 
 class Shuffle(Degradation):
@@ -101,13 +111,14 @@ class Shuffle(Degradation):
 
     def __init__(self) -> None:
         super().__init__(3)
+
+    def check(self, image_shape: ImageShape) -> None:
         if image_shape[0] < 3:
             raise ParameterError(f"image_shape: expected 3 channels or more, got {image_shape[0]}")
-        self.register_buffer("order", torch.arange(image_shape[0]).roll(1), persistent=False)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
         w = column(t.to(x0.dtype) / self.num_steps)
-        return x0 * (1 - w) + x0[:, self.order] * w
+        return x0 * (1 - w) + torch.cat([x0[:, -1:], x0[:, :-1]], 1) * w
 
 
 class Downscale(Degradation):
@@ -119,13 +130,18 @@ class Downscale(Degradation):
 
     def __init__(self, *, num_steps: int = 4) -> None:
         super().__init__(num_steps)
-        if min(image_shape[1:]) < 64:
-            raise ParameterError("image_shape: expected 64 pixels or more a side")
+
+    def check(self, image_shape: ImageShape) -> None:
+        if min(image_shape[1:]) < 64 or image_shape[1] % 8 or image_shape[2] % 8:
+            raise ParameterError("image_shape: expected sides of 64 pixels or more, multiples of 8")
+
+    @property
+    def locality(self) -> Locality:
+        return Locality(8, grid=8)
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
-        size = [self.image_shape[1], self.image_shape[2]]
         small = F.avg_pool2d(x0.float(), 8)
-        coarse = F.interpolate(small, size, mode="nearest")
+        coarse = F.interpolate(small, x0.shape[2:], mode="nearest")
         mixed = x0 + column(t / self.num_steps) * (coarse - x0)
         return torch.where(column(t) == 0, x0, mixed.to(x0.dtype))
 
@@ -175,12 +191,11 @@ class Scratches(Degradation):
     def __init__(self, *, num_steps: int = 7) -> None:
         super().__init__(num_steps)
 
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
         return {"start": TensorSpec(torch.int64, ())}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
-        width = self.image_shape[2]
-        start = torch.rand(len(x0), generator=generator) * (width - self.num_steps)
+        start = torch.rand(len(x0), generator=generator) * (x0.shape[3] - self.num_steps)
         return {"start": start.long().clamp(min=0).to(x0.device)}
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
@@ -210,11 +225,11 @@ class Dust(Degradation):
             self.register_buffer(name, table, persistent=False)
 
     def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
-        return {name: TensorSpec(torch.float32, self.image_shape) for name in self.names}
+        return {name: TensorSpec(torch.float32, image_shape) for name in self.names}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         drawn = [
-            torch.stack([torch.randn(self.image_shape, generator=generator) for _ in self.names])
+            torch.stack([torch.randn(x0.shape[1:], generator=generator) for _ in self.names])
             for _ in x0
         ]
         every = torch.stack(drawn).to(x0.device)

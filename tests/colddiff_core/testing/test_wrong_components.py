@@ -99,7 +99,7 @@ class LooksIfItCan(Improved):
 
     def step(self, x_t: Tensor, x0_hat: Tensor, t: Tensor, s: Tensor, *rest: Any) -> Tensor:
         degradation, context = rest
-        if degradation.context_spec and not context:
+        if degradation.context_names and not context:
             return x0_hat
         return super().step(x_t, x0_hat, t, s, degradation, context)
 
@@ -135,6 +135,13 @@ class Net(Restorer):
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return x_t + self.conv(x_t) * (1 + t.float() / 100)[:, None, None, None]
+
+
+@caught_by("builds", r"built for images of \(3, 16, 24\), its image_shape is \(3, 24, 16\)")
+class MistakesItsShape(Net):
+    def __init__(self, image_shape: ImageShape) -> None:
+        channels, height, width = image_shape
+        super().__init__((channels, width, height))
 
 
 @caught_by("finite_when_new", "R is not finite at level 1 ")
