@@ -18,25 +18,38 @@ if TYPE_CHECKING:
         ImageShape,
         TensorSpec,
     )
+    from colddiff_core.contracts.endpoint import EndpointDegradation
     from colddiff_core.contracts.errors import (
         ColdDiffError,
         ContextError,
+        ExportError,
+        ImageError,
+        ModelFileError,
         ParameterError,
         UsageError,
     )
-    from colddiff_core.contracts.exporter import Exporter
+    from colddiff_core.contracts.exporter import Exporter, ExportReport
     from colddiff_core.contracts.locality import Locality
+    from colddiff_core.contracts.model import Model
     from colddiff_core.contracts.prior import Prior
     from colddiff_core.contracts.process import Process
+    from colddiff_core.contracts.recipe import Recipe, TrainTable
     from colddiff_core.contracts.restorer import Restorer
     from colddiff_core.contracts.sampler import Sampler
     from colddiff_core.contracts.steps import Step, TrainingStep
     from colddiff_core.evaluation.evaluate import evaluate
     from colddiff_core.models.recipe import load_recipe
+    from colddiff_core.pictures.images import from_batch, read_image, to_batch, write_image
     from colddiff_core.pictures.value_range import from_uint8, to_uint8
     from colddiff_core.process import ColdDiffusion
     from colddiff_core.registry.components import build
     from colddiff_core.registry.hookspecs import Component, hookimpl
+    from colddiff_core.restoration.engine import Restored, Room
+    from colddiff_core.restoration.estimating import find_levels
+    from colddiff_core.restoration.hints import PictureHints
+    from colddiff_core.restoration.level import FoundLevel
+    from colddiff_core.restoration.opening import describe_model, open_model
+    from colddiff_core.restoration.pictures import PictureResult, restore_pictures
     from colddiff_core.training.trainer import train
 
 _HOME = {
@@ -47,28 +60,49 @@ _HOME = {
     "Context": "contracts.degradation",
     "ContextError": "contracts.errors",
     "Degradation": "contracts.degradation",
+    "EndpointDegradation": "contracts.endpoint",
+    "ExportError": "contracts.errors",
+    "ExportReport": "contracts.exporter",
     "Exporter": "contracts.exporter",
+    "FoundLevel": "restoration.level",
     "Hints": "contracts.degradation",
     "ImageDataset": "contracts.dataset",
+    "ImageError": "contracts.errors",
     "ImageShape": "contracts.degradation",
     "Locality": "contracts.locality",
+    "Model": "contracts.model",
+    "ModelFileError": "contracts.errors",
     "NO_CONTEXT": "contracts.degradation",
     "ParameterError": "contracts.errors",
+    "PictureHints": "restoration.hints",
+    "PictureResult": "restoration.pictures",
     "Prior": "contracts.prior",
     "Process": "contracts.process",
+    "Recipe": "contracts.recipe",
+    "Restored": "restoration.engine",
     "Restorer": "contracts.restorer",
+    "Room": "restoration.engine",
     "Sampler": "contracts.sampler",
     "Step": "contracts.steps",
     "TensorSpec": "contracts.degradation",
+    "TrainTable": "contracts.recipe",
     "TrainingStep": "contracts.steps",
     "UsageError": "contracts.errors",
     "build": "registry.components",
+    "describe_model": "restoration.opening",
     "evaluate": "evaluation.evaluate",
+    "find_levels": "restoration.estimating",
+    "from_batch": "pictures.images",
     "from_uint8": "pictures.value_range",
     "hookimpl": "registry.hookspecs",
     "load_recipe": "models.recipe",
+    "open_model": "restoration.opening",
+    "read_image": "pictures.images",
+    "restore_pictures": "restoration.pictures",
+    "to_batch": "pictures.images",
     "to_uint8": "pictures.value_range",
     "train": "training.trainer",
+    "write_image": "pictures.images",
 }
 
 __all__ = [
@@ -80,27 +114,48 @@ __all__ = [
     "Context",
     "ContextError",
     "Degradation",
+    "EndpointDegradation",
+    "ExportError",
+    "ExportReport",
     "Exporter",
+    "FoundLevel",
     "Hints",
     "ImageDataset",
+    "ImageError",
     "ImageShape",
     "Locality",
+    "Model",
+    "ModelFileError",
     "ParameterError",
+    "PictureHints",
+    "PictureResult",
     "Prior",
     "Process",
+    "Recipe",
+    "Restored",
     "Restorer",
+    "Room",
     "Sampler",
     "Step",
     "TensorSpec",
+    "TrainTable",
     "TrainingStep",
     "UsageError",
     "build",
+    "describe_model",
     "evaluate",
+    "find_levels",
+    "from_batch",
     "from_uint8",
     "hookimpl",
     "load_recipe",
+    "open_model",
+    "read_image",
+    "restore_pictures",
+    "to_batch",
     "to_uint8",
     "train",
+    "write_image",
 ]
 
 

@@ -15,13 +15,14 @@ from colddiff_cli.options import (
     Steps,
     Timesteps,
     levels_in,
+    option,
 )
 from colddiff_cli.options import output as output_option
 from colddiff_cli.reporting import tell_device, tell_level
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.pictures.images import image_size
 from colddiff_core.restoration.engine import Room
-from colddiff_core.restoration.hints import Hints
+from colddiff_core.restoration.hints import PictureHints
 from colddiff_core.restoration.opening import open_model
 from colddiff_core.restoration.pictures import PictureResult, restore_pictures
 
@@ -58,11 +59,11 @@ def restore(
     ] = False,
     level: Annotated[
         str | None,
-        typer.Option(
-            metavar="T|auto",
+        option(
+            "T|auto",
+            "How degraded the pictures are; auto finds the level of each.",
+            "fully, the model's T",
             parser=_level,
-            help="How degraded the pictures are; auto finds the level of each.",
-            show_default="fully, the model's T",
         ),
     ] = None,
     curve: Annotated[
@@ -70,49 +71,32 @@ def restore(
         typer.Option("--curve", help="Draw how well each level explains a picture, with auto."),
     ] = False,
     mask: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Where the pictures have a hole: a picture, white there."
-        ),
+        Path | None, option("FILE", "Where the pictures have a hole: a picture, white there.")
     ] = None,
     endpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The picture, or noise, that they were turned into."),
+        Path | None, option("FILE", "The picture, or noise, that they were turned into.")
     ] = None,
-    color: Annotated[
-        str | None,
-        typer.Option(metavar="'#rrggbb'", help="The colour that they were faded to."),
-    ] = None,
+    color: Annotated[str | None, option("'#rrggbb'", "The colour that they were faded to.")] = None,
     resize: Annotated[
         bool,
         typer.Option("--resize", help="Bring pictures to the size that the model was trained on."),
     ] = False,
     memory: Annotated[
         int | None,
-        typer.Option(
-            metavar="BYTES",
+        option(
+            "BYTES",
+            "What this command may come to hold, e.g. 2G; larger pictures go in tiles.",
+            "half of what is free",
             parser=_bytes,
-            help="What this command may come to hold, e.g. 2G; larger pictures go in tiles.",
-            show_default="half of what is free",
         ),
     ] = None,
     tile: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Restore in tiles of N pixels a side.",
-            show_default="whole, or by the memory",
-        ),
+        option("N", "Restore in tiles of N pixels a side.", "whole, or by the memory", min=1),
     ] = None,
     overlap: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Pixels that neighbouring tiles share.",
-            show_default="by how far the model reaches",
-        ),
+        option("N", "Pixels that neighbouring tiles share.", "by how far the model reaches", min=0),
     ] = None,
     overwrite: Annotated[
         bool,
@@ -122,9 +106,7 @@ def restore(
     sampler: SamplerName = None,
     steps: Steps = None,
     timesteps: Timesteps = None,
-    batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Pictures, or tiles, restored together.")
-    ] = 16,
+    batch_size: Annotated[int, option("N", "Pictures, or tiles, restored together.", min=1)] = 16,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -148,7 +130,7 @@ def restore(
             level=int(level) if level and level != "auto" else level,  # type: ignore[arg-type]
             steps=steps,
             timesteps=levels_in(timesteps),
-            hints=Hints(mask, endpoint, color),
+            hints=PictureHints(mask, endpoint, color),
             simulate=simulate,
             seed=seed,
             resize=resize,

@@ -8,7 +8,7 @@ import numpy as np
 
 from colddiff_core.contracts.errors import ContextError, UsageError
 from colddiff_core.contracts.model import Arrays, Images, Model
-from colddiff_core.restoration.level import FoundLevel, consistency, find_levels
+from colddiff_core.restoration.level import FoundLevel, consistency, search_levels
 from colddiff_core.restoration.simulation import operator_of
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Estimating:
         self, errors_at: Callable[[int, Sequence[int]], Sequence[float]], count: int
     ) -> list[FoundLevel]:
         try:
-            return find_levels(errors_at, count, self._model.num_steps)
+            return search_levels(errors_at, count, self._model.num_steps)
         except ContextError as error:
             raise UsageError(_advised(error, "without it, --level has to be a number")) from None
 
@@ -150,6 +150,22 @@ class Estimating:
         context = process.degradation.sample_context(x, draws)
         step = process.sampler.step(x, x0_hat, t, s, process.degradation, context)
         return torch.equal(step, x0_hat)
+
+
+def find_levels(
+    model: Model, images: Images, hints: Mapping[str, Images] | None = None
+) -> list[FoundLevel]:
+    """The level of each image: the one from which what R makes of it can be degraded to it again.
+
+    Args:
+        model: what is to restore them.
+        images: (B, C, H, W) float32 in [-1, 1].
+        hints: what is known, see `Degradation.estimate_context`, with a batch axis of 1.
+
+    Raises:
+        UsageError: the context cannot be told and was not given, or torch is not installed.
+    """
+    return Estimating(model, hints or {}).levels(images)
 
 
 def _advised(error: ContextError, *ways: str) -> str:

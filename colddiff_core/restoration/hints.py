@@ -13,7 +13,7 @@ from colddiff_core.pictures.images import Pixels, fit, read_image, to_batch
 
 
 @dataclass(frozen=True)
-class Hints:
+class PictureHints:
     """What is known of the degradation of some pictures.
 
     Attributes:
@@ -38,7 +38,7 @@ class Hints:
 
 
 def read_hints(
-    image_shape: tuple[int, int, int], hints: Hints, *, resize: bool
+    image_shape: tuple[int, int, int], hints: PictureHints, *, resize: bool
 ) -> Mapping[str, Images]:
     """Read the hints that were given.
 

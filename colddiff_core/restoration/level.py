@@ -71,7 +71,7 @@ class FoundLevel:
         return high - low > max(max(self.curve) / 4, 1)
 
 
-def find_levels(
+def search_levels(
     errors_at: Callable[[int, Sequence[int]], Sequence[float]],
     count: int,
     num_steps: int,

@@ -22,7 +22,7 @@ from colddiff_core.pictures.images import (
 )
 from colddiff_core.restoration.engine import Engine, Restored, Room, Schedule
 from colddiff_core.restoration.estimating import Estimating
-from colddiff_core.restoration.hints import Hints, read_hints
+from colddiff_core.restoration.hints import PictureHints, read_hints
 from colddiff_core.restoration.opening import open_model
 from colddiff_core.restoration.simulation import Simulation
 
@@ -54,7 +54,7 @@ def restore_pictures(
     level: int | Literal["auto"] | None = None,
     steps: int | None = None,
     timesteps: Sequence[int] | None = None,
-    hints: Hints | None = None,
+    hints: PictureHints | None = None,
     simulate: bool = False,
     seed: int = 0,
     resize: bool = False,
@@ -90,7 +90,7 @@ def restore_pictures(
             overwritten. Nothing has been written then.
     """
     opened = model if isinstance(model, Model) else open_model(model)
-    paths, hints = [Path(path) for path in pictures], hints or Hints()
+    paths, hints = [Path(path) for path in pictures], hints or PictureHints()
     targets = _targets(paths, Path(output), hints.files, overwrite=overwrite)
     start, schedule = chosen_schedule(opened, level=level, steps=steps, timesteps=timesteps)
     source: Simulation | Estimating

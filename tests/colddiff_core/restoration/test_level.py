@@ -15,7 +15,7 @@ from colddiff_core.restoration.level import (
     INVISIBLE,
     FoundLevel,
     consistency,
-    find_levels,
+    search_levels,
 )
 
 
@@ -31,7 +31,7 @@ def test_the_smallest_of_a_valley_is_found_with_few_evaluations(
             tried[k].append(t)
         return [0.003 + steepness * abs(t - true[k]) / num_steps for k in images]
 
-    for k, found in enumerate(find_levels(errors_at, 3, num_steps)):
+    for k, found in enumerate(search_levels(errors_at, 3, num_steps)):
         assert (found.level, found.error) == (true[k], 0.003)
         assert list(found.curve) == sorted(tried[k])
         assert len(tried[k]) == len(set(tried[k])) <= EVALUATIONS
@@ -40,7 +40,7 @@ def test_the_smallest_of_a_valley_is_found_with_few_evaluations(
 
 def test_of_levels_whose_errors_are_invisible_the_highest_is_taken() -> None:
     errors = [0.3 * INVISIBLE, 0.1 * INVISIBLE, 0.9 * INVISIBLE, 1.1 * INVISIBLE, 3 * INVISIBLE]
-    (found,) = find_levels(lambda t, _: [errors[t - 1]], 1, 5)
+    (found,) = search_levels(lambda t, _: [errors[t - 1]], 1, 5)
     assert (found.level, found.alike) == (3, (1, 4))
     assert found.uncertain
     assert not found.unlikely
@@ -54,7 +54,7 @@ def test_a_lone_smallest_error_is_certain_and_a_large_one_unlikely() -> None:
 
 def test_results_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(UsageError, match="not finite at every level"):
-        find_levels(lambda t, _: [math.nan if t == 3 else 0.1], 1, 5)
+        search_levels(lambda t, _: [math.nan if t == 3 else 0.1], 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_perfect_restorer_tells_every_level(name: str, params: dict[str, objec
     context = d.sample_context(x0, draws)
     for true in sorted({1, d.num_steps // 2, d.num_steps - 1, d.num_steps} - {0}):
         x = to_uint8_levels(d(x0, torch.tensor([true]), context))
-        (found,) = find_levels(
+        (found,) = search_levels(
             lambda t, _, x=x: consistency(d, x, x0, t, context).tolist(), 1, d.num_steps
         )
         assert found.error <= INVISIBLE  # no more than the rounding
