@@ -6,7 +6,6 @@
 | `signal[t]`, `mixed[t]` | a_t and b_t; a_0 = 1 and b_0 = 0 |
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 import torch
@@ -24,8 +23,8 @@ from colddiff_core.contracts.degradation import (
 _TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 
 
-class EndpointDegradation(Degradation, ABC):
-    """D(x0, t) = a_t x0 + b_t z; a subclass gives the coefficients and draws z.
+class EndpointDegradation(Degradation):
+    """D(x0, t) = a_t x0 + b_t z; a subclass gives the coefficients, and may draw z.
 
     The endpoint can be read off x_t and an estimate of x0, which is what `ddim` needs.
 
@@ -50,9 +49,13 @@ class EndpointDegradation(Degradation, ABC):
         """The endpoint of each image."""
         return {"endpoint": TensorSpec(torch.float32, image_shape)}
 
-    @abstractmethod
-    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
-        """Draw the endpoints; see `Degradation.sample_context`."""
+    def sample_context(
+        self,
+        x0: Tensor,
+        generator: torch.Generator,  # noqa: ARG002 - for a subclass that draws its endpoints
+    ) -> Context:
+        """Each image, turned by 180°: a stand-in for what only the user's own pictures can give."""
+        return {"endpoint": x0.flip(2, 3).float()}
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

@@ -1,6 +1,6 @@
 """Degradations: one operator per file, its formula at the top."""
 
-from colddiff_core.registry.hookspecs import Component, hookimpl
+from colddiff_core import Component, hookimpl
 
 _HERE = "colddiff_plugins.degradations"
 

@@ -8,13 +8,8 @@
     D(x, t) = √ᾱ_t x + √(1 - ᾱ_t) z
 """
 
-import torch
-from torch import Tensor
-
-from colddiff_core.contracts.degradation import Context
-from colddiff_core.contracts.endpoint import EndpointDegradation
+from colddiff_core import EndpointDegradation
 from colddiff_plugins.degradations._cosine import cosine_schedule
-from colddiff_plugins.degradations._stand_in import stand_in
 
 
 class Animorph(EndpointDegradation):
@@ -29,11 +24,3 @@ class Animorph(EndpointDegradation):
 
     def __init__(self, *, num_steps: int = 200) -> None:
         super().__init__(num_steps, cosine_schedule)
-
-    def sample_context(
-        self,
-        x0: Tensor,
-        generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
-    ) -> Context:
-        """Let each image, turned by 180°, stand in for one of the other kind."""
-        return stand_in(x0)

@@ -14,10 +14,7 @@ context, so that a degraded picture alone can be restored.
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context
-from colddiff_core.contracts.endpoint import EndpointDegradation
-from colddiff_core.contracts.locality import Locality
-from colddiff_plugins.degradations._stand_in import stand_in
+from colddiff_core import EndpointDegradation, Locality
 
 
 class Blend(EndpointDegradation):
@@ -37,14 +34,6 @@ class Blend(EndpointDegradation):
     def locality(self) -> Locality:
         """Each pixel by itself, from its degraded one."""
         return Locality(reach=0)
-
-    def sample_context(
-        self,
-        x0: Tensor,
-        generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
-    ) -> Context:
-        """Let each image, turned by 180°, stand in for its degraded picture."""
-        return stand_in(x0)
 
 
 def _evenly(num_steps: int) -> tuple[Tensor, Tensor]:

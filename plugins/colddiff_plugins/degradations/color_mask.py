@@ -19,14 +19,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import (
-    NO_CONTEXT,
-    Context,
-    Degradation,
-    Hints,
-    ImageShape,
-    TensorSpec,
-)
+from colddiff_core import NO_CONTEXT, Context, Degradation, Hints, ImageShape, TensorSpec
 from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
 
 _TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits

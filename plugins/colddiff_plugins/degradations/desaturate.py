@@ -14,9 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.locality import Locality
+from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, Locality, ParameterError
 
 
 class Desaturate(Degradation):

@@ -22,9 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.locality import Locality
+from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, Locality, ParameterError
 
 _MAX_KERNEL = 4095  # pixels; a recipe may come from anybody
 

@@ -17,15 +17,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import (
+from colddiff_core import (
     NO_CONTEXT,
     Context,
     Degradation,
     Hints,
     ImageShape,
     TensorSpec,
+    UsageError,
 )
-from colddiff_core.contracts.errors import UsageError
 from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
 from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
 

@@ -11,8 +11,7 @@
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context
-from colddiff_core.contracts.endpoint import EndpointDegradation
+from colddiff_core import Context, EndpointDegradation
 from colddiff_plugins.degradations._cosine import cosine_schedule
 
 

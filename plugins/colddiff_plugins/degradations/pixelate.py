@@ -16,9 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.locality import Locality
+from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, Locality, ParameterError
 
 _FIRST_HALVING = {
     # torch's cubic (a = -0.75) half-way between the two middle pixels of four

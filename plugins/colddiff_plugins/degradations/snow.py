@@ -25,14 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.contracts.degradation import (
-    NO_CONTEXT,
-    Context,
-    Degradation,
-    ImageShape,
-    TensorSpec,
-)
-from colddiff_core.contracts.errors import ParameterError
+from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, ParameterError, TensorSpec
 
 _LUMA = (0.299, 0.587, 0.114)
 

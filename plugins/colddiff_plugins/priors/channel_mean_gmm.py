@@ -14,9 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape
-from colddiff_core.contracts.errors import ParameterError, UsageError
-from colddiff_core.contracts.prior import Prior
+from colddiff_core import NO_CONTEXT, Context, ImageShape, ParameterError, Prior, UsageError
 
 _ROUNDS = 200  # of expectation and maximisation
 _GAIN = 1e-6  # of the mean log-likelihood, nats: less ends the fit

@@ -5,9 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.prior import Prior
+from colddiff_core import Context, ImageShape, ParameterError, Prior
 
 
 class ConstantColor(Prior):

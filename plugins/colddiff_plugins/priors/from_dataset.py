@@ -8,13 +8,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.dataset import ImageDataset
-from colddiff_core.contracts.degradation import Context, ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.prior import Prior
+from colddiff_core import Context, ImageDataset, ImageShape, ParameterError, Prior, from_uint8
 from colddiff_core.contracts.recipe import ComponentTable
 from colddiff_core.models.recipe import build_table
-from colddiff_core.pictures.value_range import from_uint8
 from colddiff_plugins.datasets.folder import Folder
 
 

@@ -5,8 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context
-from colddiff_core.contracts.prior import Prior
+from colddiff_core import Context, Prior
 
 
 class GaussianNoise(Prior):

@@ -1,6 +1,6 @@
 """Samplers: one algorithm per file."""
 
-from colddiff_core.registry.hookspecs import Component, hookimpl
+from colddiff_core import Component, hookimpl
 
 _HERE = "colddiff_plugins.samplers"
 

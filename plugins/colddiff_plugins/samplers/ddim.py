@@ -4,10 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, Degradation
-from colddiff_core.contracts.endpoint import EndpointDegradation
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.sampler import Sampler
+from colddiff_core import Context, Degradation, EndpointDegradation, Sampler, UsageError
 
 
 class Ddim(Sampler):

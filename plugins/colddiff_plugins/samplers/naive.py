@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, Degradation
-from colddiff_core.contracts.sampler import Sampler
+from colddiff_core import Context, Degradation, Sampler
 
 
 class Naive(Sampler):
