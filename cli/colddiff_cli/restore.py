@@ -1,6 +1,7 @@
 """`colddiff restore`: restore pictures with a model folder or an exported file."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,10 +142,13 @@ def restore(
         if device == "auto":
             tell_device(opened)
         rows, errors = [], []
+        noted: Counter[str] = Counter()
         for result in results:
             rows.append(_row(result))
             for note in result.notes:
-                err.print(f"{result.source}: {note}")
+                if not noted[note]:
+                    err.print(f"colddiff: {result.source}: {note}", style="yellow")
+                noted[note] += 1
             if result.error is not None:
                 errors.append(result.error)
                 if len(images) > 1:
@@ -154,6 +158,9 @@ def restore(
                 tell_level(result.source, result.restored.found, opened.num_steps, curve)
             if not as_json:
                 out.print(str(result.output))
+    for note, count in noted.items():
+        if count > 1:
+            err.print(f"colddiff: {count} pictures: {note}", style="yellow")
     if as_json:
         show_json({"pictures": rows})
     if len(images) == len(errors) == 1:
@@ -169,6 +176,7 @@ def _row(result: PictureResult) -> dict[str, Any]:
         "path": result.output and str(result.output),
         "level": restored and restored.level,
         "consistency_error": restored and restored.found and restored.found.error,
+        "notes": list(result.notes),
         "error": result.error and str(result.error),
     }
 

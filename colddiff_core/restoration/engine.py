@@ -28,11 +28,13 @@ class Restored:
         pixels: the picture; of a simulation, original, degraded and restored side by side.
         level: the level that the degraded picture was taken for.
         found: how that was found, if it was not given.
+        notes: what the result lacks.
     """
 
     pixels: Pixels
     level: int
     found: FoundLevel | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Engine:
             self._source.check_size(*(tiling.tile if tiling else (height, width)))
         if tiling is not None:
             for pixels in pictures:
-                yield self._tiled(pixels, tiling)
+                yield replace(self._tiled(pixels, tiling), notes=tuple(self._missed(tiling)))
             return
         batch = to_batch(pictures)
         if isinstance(self._source, Simulation):
@@ -178,6 +180,21 @@ class Engine:
         tiles = sample_tiles(crop, tiling)
         found = self._source.level_of_all(tiles, margin=min(reach, min(tiles.shape[2:]) // 4))
         return Restored(self._tiles(crop, tiling, found.level), found.level, found)
+
+    def _missed(self, tiling: Tiling) -> Iterator[str]:
+        """What tiles see otherwise than the whole picture would."""
+        height, width = tiling.tile
+        reach = self._model.locality.reach if self._model.locality else 0
+        if 2 * reach > min(tiling.tile):
+            yield (
+                f"was restored in tiles of {height}x{width}, and the degradation reaches {reach} "
+                f"pixels: what lies beyond a tile is missed, seams may show"
+            )
+        elif self._model.reach is None:
+            yield (
+                f"was restored in tiles of {height}x{width} by a network that looks at all of an "
+                f"image: seams may show"
+            )
 
     def _tiles(self, crop: Callable[[slice, slice], Images], tiling: Tiling, level: int) -> Pixels:
         levels = self._schedule(level)

@@ -167,7 +167,8 @@ def _results(
             continue
         target = targets[picture.source]
         write_image(target, result.pixels)
-        yield PictureResult(picture.source, target, result, picture.notes)
+        notes = (*picture.notes, *result.notes)
+        yield PictureResult(picture.source, target, result, notes)
     yield from failed
 
 
