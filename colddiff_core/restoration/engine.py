@@ -275,16 +275,16 @@ def default_overlap(side: int, locality: Locality, reach: int | None, grid: int)
     """What neighbouring tiles share, pixels.
 
     Twice what a pixel of one step depends on, the reach of R and that of D: a tile's border is
-    felt so far from either side. It is a quarter of a tile at least and half of one at most.
+    felt so far from either side. It is half of a tile at most.
 
     Args:
         side: of the tiles.
         locality: of D.
-        reach: of R; None counts as nothing, since no overlap would do.
+        reach: of R; None counts as a few pixels, since no overlap would do.
         grid: tiles start at multiples of it.
     """
-    wanted = 2 * (locality.reach + (reach or 0))
-    return min(max(wanted, side // 4), side // 2, side - grid)
+    wanted = 2 * (locality.reach + (min(side // 8, 32) if reach is None else reach))
+    return min(wanted, side // 2, side - grid)
 
 
 def _fits(model: Model, height: int, width: int, budget: int) -> bool:

@@ -66,7 +66,7 @@ def test_an_overlap_that_leaves_no_step_is_refused(overlap: int) -> None:
 
 def test_the_default_overlap_follows_the_reach() -> None:
     found = [default_overlap(32, Locality(reach), 0, 1) for reach in (0, 6, 99)]
-    assert found == [8, 12, 16]
+    assert found == [0, 12, 16]
     assert default_overlap(64, Locality(6), 4, 1) == 20  # twice the reach of D and R
     assert default_overlap(8, Locality(8, 8), None, 8) == 0
 
