@@ -19,7 +19,7 @@ from colddiff_cli.options import (
     Seed,
     Settings,
     option,
-    output,
+    output_option,
 )
 from colddiff_cli.reproduce.budget import Budget
 from colddiff_cli.reproduce.generation import generation
@@ -76,7 +76,7 @@ def reproduce(
         ),
     ] = None,
     folder: Annotated[
-        Path | None, output("DIR", "Where everything goes.", "reproduced/TABLE")
+        Path | None, output_option("DIR", "Where everything goes.", "reproduced/TABLE")
     ] = None,
     data: Annotated[
         list[str] | None,
