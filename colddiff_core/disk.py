@@ -103,6 +103,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     if len(content) > MAX_TOML:
         raise RecipeError(f"{path}: over {MAX_TOML // 1_000_000} MB, which no recipe is")
     try:
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))  # Windows' editors write a mark first
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise RecipeError(f"{path}: not a TOML file: {error}") from error

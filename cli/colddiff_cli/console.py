@@ -6,6 +6,7 @@ cannot move the cursor.
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,17 +33,22 @@ def escaped(text: str) -> str:
 class _Console(Console):
     """Takes no string for markup, and escapes what would not print."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(
+            stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Every string comes by here: of a line, a cell or a heading."""
         return super().render_str(escaped(text), **options)
 
 
-out = _Console()
+IS_FIRST = os.environ.get("RANK", "0") == "0"
+"""Whether this process is alone, or the one of several (`torchrun`) that has results to print."""
+
+out = _Console(quiet=not IS_FIRST)
 err = _Console(stderr=True)
-if out.is_terminal and err.is_terminal:
+if IS_FIRST and out.is_terminal and err.is_terminal:
     err = out  # so that lines and a progress bar on one screen know of each other
 
 

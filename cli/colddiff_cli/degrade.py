@@ -1,14 +1,27 @@
 """`colddiff degrade`: see an operator at work, without any model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 import typer
 
-from colddiff_cli.options import Seed, Settings
-
-if TYPE_CHECKING:
-    from colddiff_core.pictures.images import Pixels
+from colddiff_cli.console import out
+from colddiff_cli.options import Seed, Settings, option, output_option
+from colddiff_core.contracts.errors import ImageError, UsageError
+from colddiff_core.models.recipe import parse_assignment
+from colddiff_core.pictures.images import (
+    MAX_SIDE,
+    Pixels,
+    fit,
+    from_batch,
+    read_image,
+    tile,
+    to_batch,
+    write_animation,
+    write_image,
+)
+from colddiff_core.registry.components import build
 
 _STRIP = ".png"
 _COLUMNS = 6
@@ -20,50 +33,30 @@ _SHORTEST_MS = 40  # viewers slow down what is much faster
 
 def degrade(
     name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="A degradation, see `colddiff plugins list`."),
+        str, typer.Argument(metavar="NAME", help="A degradation, see `colddiff plugins list`.")
     ],
-    images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGES", help="Clean pictures."),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="A .png strip, or a .gif or .webp animation."
-        ),
-    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES", help="Clean pictures.")],
+    output: Annotated[Path, output_option("FILE", "A .png strip, or a .gif or .webp animation.")],
     settings: Settings = None,
     columns: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=2,
-            help="Pictures in a row of the strip, from t = 0 to t = T.",
-            show_default=str(_COLUMNS),
-        ),
+        option("N", "Pictures in a row of the strip, from t = 0 to t = T.", str(_COLUMNS), min=2),
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
+        option(
+            "N",
+            "Frames of the animation, from t = 0 to t = T.",
+            f"every level, {_FRAMES} at most",
             min=2,
-            help="Frames of the animation, from t = 0 to t = T.",
-            show_default=f"every level, {_FRAMES} at most",
         ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=4096,
-            help="Resize and crop to a square of so many pixels first.",
-        ),
+        option("N", "Resize and crop to a square of so many pixels first.", min=1, max=4096),
     ] = None,
     endpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="IMAGE", help="What the pictures turn into, for animorph and blend."),
+        Path | None, option("IMAGE", "What the pictures turn into, for animorph and blend.")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -73,26 +66,9 @@ def degrade(
 
     Example: `colddiff degrade snow cat.jpg dog.jpg -o snow.gif --size 128`
     """
-    from colddiff_cli.console import out
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.pictures.images import (
-        fit,
-        from_batch,
-        read_image,
-        tile,
-        to_batch,
-        write_animation,
-        write_image,
-    )
-
     animated = _is_animation(output, columns, frames)
     _check_kept(images, output)
     pictures = _read(images, size)
-
-    import torch
-
-    from colddiff_core.models.recipe import parse_assignment
-    from colddiff_core.registry.components import build
 
     height, width, channels = pictures[0].shape
     params = dict(map(parse_assignment, settings or []))
@@ -110,7 +86,7 @@ def degrade(
     levels = sorted({round(k * last / (count - 1)) for k in range(count)})
 
     @torch.no_grad()
-    def degraded(t: int) -> "list[Pixels]":
+    def degraded(t: int) -> list[Pixels]:
         return from_batch(degradation(x0, torch.full((len(x0),), t), context).numpy())
 
     if animated:
@@ -118,13 +94,10 @@ def degrade(
     else:
         rows = zip(*(degraded(t) for t in levels), strict=True)
         write_image(output, tile(list(rows)))
-    out.print(str(output), markup=False)
+    out.print(str(output))
 
 
 def _is_animation(output: Path, columns: int | None, frames: int | None) -> bool:
-    from colddiff_core.contracts.errors import UsageError
-    from colddiff_core.pictures.images import MAX_SIDE
-
     ending = output.suffix.lower()
     if ending not in (_STRIP, *MAX_SIDE):
         *others, last = (_STRIP, *MAX_SIDE)
@@ -137,18 +110,13 @@ def _is_animation(output: Path, columns: int | None, frames: int | None) -> bool
 
 
 def _check_kept(images: list[Path], output: Path) -> None:
-    from colddiff_core.contracts.errors import UsageError
-
     for image in images:
         if output.exists() and output.resolve() == image.resolve():
             raise UsageError(f"{image} would be overwritten; name another file with -o")
 
 
-def _read(images: list[Path], size: int | None) -> "list[Pixels]":
+def _read(images: list[Path], size: int | None) -> list[Pixels]:
     """Pictures of one shape; grey ones among coloured ones become coloured."""
-    from colddiff_core.contracts.errors import ImageError
-    from colddiff_core.pictures.images import fit, read_image
-
     pictures = [read_image(path) for path in images]
     if size is not None:
         pictures = [fit(pixels, size, size) for pixels in pictures]

@@ -9,8 +9,7 @@ import torch
 
 from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import option
-from colddiff_cli.options import output as output_option
+from colddiff_cli.options import option, output_option
 from colddiff_cli.training import train_with_progress
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import write_atomically

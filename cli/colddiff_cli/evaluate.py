@@ -13,14 +13,14 @@ from colddiff_cli.options import (
     Features,
     FeatureWeights,
     Json,
-    Model,
+    ModelFolder,
     Seed,
     Settings,
     Steps,
     Timesteps,
     levels_in,
     option,
-    output,
+    output_option,
 )
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.errors import UsageError
@@ -40,7 +40,7 @@ _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
 
 
 def evaluate(
-    model: Model,
+    model: ModelFolder,
     data: Annotated[str | None, option("NAME", "A data set.", "the model's own")] = None,
     settings: Settings = None,
     split: Annotated[str, option("SPLIT", "test or train.")] = "test",
@@ -58,7 +58,7 @@ def evaluate(
     batch_size: Annotated[int, option("N", "Images at a time.", min=1)] = 100,
     seed: Seed = 0,
     device: Device = "auto",
-    file: Annotated[Path | None, output("FILE", "Write the JSON here as well.")] = None,
+    file: Annotated[Path | None, output_option("FILE", "Write the JSON here as well.")] = None,
     as_json: Json = False,
 ) -> None:
     """Degrade held-out images, restore them in three ways, and print how far off they are.

@@ -8,7 +8,7 @@ import typer
 from torch import Tensor
 
 from colddiff_cli.console import err, out, show_table
-from colddiff_cli.options import Model, Settings, option, output
+from colddiff_cli.options import ModelFolder, Settings, option, output_option
 from colddiff_core.contracts.errors import ImageError, UsageError
 from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.contracts.recipe import Recipe
@@ -23,11 +23,11 @@ _IMAGES = 64  # held-out pictures to check on, and to calibrate with
 
 
 def export(
-    model: Model,
+    model: ModelFolder,
     format_: Annotated[
         str, option("FORMAT", "The format, see `colddiff plugins list`.", True, "--format")
     ] = "onnx",
-    path: Annotated[Path | None, output("PATH", "The file.", "MODEL.onnx")] = None,
+    path: Annotated[Path | None, output_option("PATH", "The file.", "MODEL.onnx")] = None,
     sampler: Annotated[
         str | None,
         option(

@@ -8,8 +8,17 @@ import torch
 import typer
 
 from colddiff_cli.console import out, progress
-from colddiff_cli.options import Device, SamplerName, Seed, Steps, Timesteps, levels_in
-from colddiff_cli.options import output as output_option
+from colddiff_cli.options import (
+    AnyModel,
+    Device,
+    SamplerName,
+    Seed,
+    Steps,
+    Timesteps,
+    levels_in,
+    option,
+    output_option,
+)
 from colddiff_cli.reporting import tell_device
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import UsageError
@@ -18,13 +27,9 @@ from colddiff_core.restoration.opening import open_model
 
 
 def generate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
-    ],
+    model: AnyModel,
     output: Annotated[Path, output_option("PATH", "A .png for a grid, else a folder.")],
-    count: Annotated[
-        int, typer.Option("-n", "--count", metavar="N", min=1, help="How many pictures.")
-    ] = 16,
+    count: Annotated[int, option("N", "How many pictures.", True, "-n", "--count", min=1)] = 16,
     seed: Seed = 0,
     grid: Annotated[
         bool, typer.Option("--grid/--separate", help="One picture of all, or one file each.")
@@ -33,10 +38,7 @@ def generate(
     steps: Steps = None,
     timesteps: Timesteps = None,
     batch_size: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, help="Pictures at a time; the pictures do not depend on it."
-        ),
+        int, option("N", "Pictures at a time; the pictures do not depend on it.", min=1)
     ] = 16,
     device: Device = "auto",
 ) -> None:

@@ -1,20 +1,15 @@
 """`colddiff info`: what a model folder or an exported file says about itself."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from colddiff_cli.console import show_json, show_table
-from colddiff_cli.options import Json
+from colddiff_cli.options import AnyModel, Json
 from colddiff_core.restoration.opening import describe_model
 
 
 def info(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
-    ],
+    model: AnyModel,
     as_json: Json = False,
 ) -> None:
     """Print recipe, schedule, versions and training figures; nothing is run.

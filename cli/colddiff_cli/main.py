@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.commands import Commands
-from colddiff_cli.console import err, out, set_up
-from colddiff_core.contracts.errors import ColdDiffError, UsageError
+from colddiff_cli.console import IS_FIRST, err, out, set_up
+from colddiff_core.contracts.errors import ColdDiffError, Interrupted, UsageError
 from colddiff_core.registry.switches import ONLY
 
 app = typer.Typer(
@@ -59,7 +59,9 @@ def main() -> None:
     try:
         app(prog_name="colddiff")
     except ColdDiffError as error:
-        err.print(f"colddiff: error: {_blamed(error)}")
+        if IS_FIRST:
+            kind = "" if isinstance(error, Interrupted) else "error: "
+            err.print(f"colddiff: {kind}{_blamed(error)}")
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:

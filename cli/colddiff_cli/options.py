@@ -48,7 +48,7 @@ def option(metavar: str, meaning: str, default: str | bool = True, *names: str, 
     return typer.Option(*names, metavar=metavar, help=meaning, show_default=default, **more)
 
 
-def output(metavar: str, meaning: str, default: str | bool = True) -> Any:
+def output_option(metavar: str, meaning: str, default: str | bool = True) -> Any:
     """The option `-o`."""
     return option(metavar, meaning, default, "-o", "--output", parser=output_path)
 
@@ -64,8 +64,11 @@ Device = Annotated[
 Settings = Annotated[
     list[str] | None, option("KEY=VALUE", "Override a value; may be repeated.", True, "--set")
 ]
-Model = Annotated[
+ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, as `colddiff train` makes it.")
+]
+AnyModel = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
 ]
 
 SamplerName = Annotated[

@@ -25,8 +25,7 @@ def tell_level(path: Path, found: FoundLevel, num_steps: int, curve: bool) -> No
     low, high = found.alike
     span = f" ({low} to {high} explain it about as well)" if low < high else ""
     err.print(
-        f"{path}: level {found.level} of {num_steps}{span}, consistency error {found.error:.4f}",
-        markup=False,
+        f"{path}: level {found.level} of {num_steps}{span}, consistency error {found.error:.4f}"
     )
     if found.unlikely:
         what = "it does not look like anything that the model's degradation makes"

@@ -9,6 +9,7 @@ import typer
 
 from colddiff_cli.console import err, out, progress, show_json
 from colddiff_cli.options import (
+    AnyModel,
     Device,
     Json,
     SamplerName,
@@ -17,8 +18,8 @@ from colddiff_cli.options import (
     Timesteps,
     levels_in,
     option,
+    output_option,
 )
-from colddiff_cli.options import output as output_option
 from colddiff_cli.reporting import tell_device, tell_level
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.pictures.images import image_size
@@ -42,9 +43,7 @@ def _bytes(text: str) -> int:
 
 
 def restore(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder or an exported file.")
-    ],
+    model: AnyModel,
     images: Annotated[
         list[Path],
         typer.Argument(metavar="IMAGES", help="Pictures of any size, already degraded."),

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from colddiff_cli.options import Device, Settings, output
-from colddiff_cli.training import rehearse, train_to_the_end
+from colddiff_cli.console import out
+from colddiff_cli.options import Device, Settings, output_option
+from colddiff_cli.training import rehearse, train_with_progress
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.devices import torch_device
 from colddiff_core.models.facts import RECIPE
@@ -17,7 +18,7 @@ def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe.")
     ],
-    folder: Annotated[Path | None, output("DIR", "The model folder.", "runs/RECIPE")] = None,
+    folder: Annotated[Path | None, output_option("DIR", "The model folder.", "runs/RECIPE")] = None,
     settings: Settings = None,
     device: Device = "auto",
     dry_run: Annotated[
@@ -49,4 +50,5 @@ def train(
     if dry_run:
         rehearse(loaded, where)
     else:
-        train_to_the_end(loaded, folder, where)
+        train_with_progress(loaded, folder, where)
+        out.print(str(folder))

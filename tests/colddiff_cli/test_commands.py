@@ -39,7 +39,13 @@ def test_a_command_that_is_not_there_suggests_one(cli: Cli) -> None:
     assert "Did you mean 'train'?" in done.err
 
 
-@pytest.mark.parametrize("command", ["demo", "train mnist-demo", "export x", "plugins new mist"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("demo", "train mnist-demo", "export x", "plugins new mist", "restore x a.png"),
+        *("degrade snow a.png", "generate x", "evaluate x", "reproduce table1"),
+    ],
+)
 @pytest.mark.parametrize(
     ("path", "message"),
     [("", "expected a path"), ("x" * 300, "too long"), ("file/x", "file is no folder")],

@@ -135,8 +135,7 @@ def test_an_animation_has_fifty_frames_at_most_and_waits_at_both_ends(
         ("snow a.png c.png -o x.png", "c.png: no such file"),
         (
             "desaturate grey.png -o x.png",
-            "degradation 'desaturate': image_shape: expected colour images, 2 channels or more, "
-            "got 1",
+            "expected colour images, 2 channels or more, got 1",
         ),
     ],
 )

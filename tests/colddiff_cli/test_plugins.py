@@ -30,12 +30,11 @@ class Wrong(Degradation):
     """Adds t + 1.
 
     Args:
-        image_shape: (C, H, W).
         num_steps: T.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], *, num_steps: int = 4) -> None:
-        super().__init__(image_shape, num_steps)
+    def __init__(self, *, num_steps: int = 4) -> None:
+        super().__init__(num_steps)
 
     def forward(self, x0, t, context=None):
         return x0 + t[:, None, None, None].to(x0.dtype) + 1

@@ -70,7 +70,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         "restore model.onnx a.png -o out",
-        "restore model.onnx large.png --tile -o out",
+        "restore model.onnx large.png -o out",
         "restore model.onnx a.png --level 2 -o out",
         "info model.onnx",
     ],
@@ -86,7 +86,7 @@ def test_an_exported_file_needs_no_torch(bare: Path, work: Path, command: str) -
     [
         ("restore model.onnx a.png --simulate -o x", "--simulate: degrading takes torch"),
         ("restore model.onnx a.png --level auto -o x", "how a picture was degraded takes torch"),
-        ("generate model.onnx -o x.png", "the model has no prior"),
+        ("generate model.onnx -o x.png", "colddiff generate takes torch"),
     ],
 )
 def test_what_takes_torch_says_so(bare: Path, work: Path, command: str, message: str) -> None:

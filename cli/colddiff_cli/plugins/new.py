@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import err, out
-from colddiff_cli.options import kind_name, option, output
+from colddiff_cli.options import kind_name, option, output_option
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.registry.components import registry
 from colddiff_core.registry.hookspecs import KINDS
@@ -56,7 +56,9 @@ def new(
     kind: Annotated[
         str, option("KIND", f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.", parser=kind_name)
     ] = KINDS[0],
-    target: Annotated[Path | None, output("DIR", "The folder to make.", "colddiff-NAME")] = None,
+    target: Annotated[
+        Path | None, output_option("DIR", "The folder to make.", "colddiff-NAME")
+    ] = None,
 ) -> None:
     """Make a plugin: a package that works, with the formula to be replaced by yours.
 

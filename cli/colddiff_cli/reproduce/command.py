@@ -19,7 +19,7 @@ from colddiff_cli.options import (
     Seed,
     Settings,
     option,
-    output,
+    output_option,
 )
 from colddiff_cli.reproduce.budget import Budget
 from colddiff_cli.reproduce.generation import generation
@@ -29,7 +29,7 @@ from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationS
 from colddiff_cli.reproduce.paper import table as paper_table
 from colddiff_cli.reproduce.plan import Request, check
 from colddiff_cli.reproduce.restoration import restoration
-from colddiff_core.contracts.errors import Interrupted, UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork, feature_network
@@ -76,7 +76,7 @@ def reproduce(
         ),
     ] = None,
     folder: Annotated[
-        Path | None, output("DIR", "Where everything goes.", "reproduced/TABLE")
+        Path | None, output_option("DIR", "Where everything goes.", "reproduced/TABLE")
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -182,14 +182,10 @@ def _outcome(
     model: Path | None,
     network: FeatureNetwork | None,
 ) -> Outcome:
-    try:
-        if isinstance(entry, RestorationSet):
-            return restoration(entry, request, folder, model=model, features=network)
-        assert network is not None  # noqa: S101 - `_check` has looked
-        return generation(entry, request, folder, features=network)
-    except Interrupted as stopped:
-        err.print(f"colddiff: {stopped}")
-        raise typer.Exit(stopped.exit_code) from None
+    if isinstance(entry, RestorationSet):
+        return restoration(entry, request, folder, model=model, features=network)
+    assert network is not None  # noqa: S101 - `_check` has looked
+    return generation(entry, request, folder, features=network)
 
 
 def _network(name: str, features: str | None, weights: Path | None) -> FeatureNetwork | None:

@@ -1,6 +1,5 @@
 """The model of a plan: trained, trained further, or one that is there already."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ def trained(recipe: Recipe, folder: Path, device: str) -> ColdDiffusion:
     if (folder / RECIPE).exists():
         err.print(f"{folder}: trained before, taken as it is")
         return ColdDiffusion.load(folder).to(device)
-    logging.getLogger("colddiff_core.training").setLevel(logging.INFO)  # where it goes on from
     return train_with_progress(recipe, folder, device)
 
 

@@ -121,6 +121,11 @@ def test_a_hostile_file_is_refused(path: Path, content: bytes, message: str) -> 
         load_recipe(path)
 
 
+def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+    assert load_recipe(path).degradation.name == "gaussian-blur"
+
+
 def test_a_missing_recipe_suggests_a_name() -> None:
     with pytest.raises(RecipeError, match=r"did you mean 'mnist-demo'\?"):
         load_recipe("mnist-demmo")
