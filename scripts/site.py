@@ -22,7 +22,7 @@ from colddiff_core.registry.switches import ONLY
 _ROOT = Path(__file__).resolve().parent.parent
 _PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 _LINK = re.compile(r"\]\(([^)#:\s]+)[^)]*\)")
-_SUMMARIES = re.compile(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?")  # cut short, and listed beside the page
+_SUMMARIES = re.compile(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?")  # typer cuts them short
 _PARTS = {
     "contracts": "Contracts",
     "registry": "Plugins and their components",
@@ -33,6 +33,11 @@ _PARTS = {
     "training": "Training",
     "evaluation": "Evaluation",
 }
+_HOOKS = """
+    options:
+      show_root_heading: false
+      filters: ["^colddiff_"]
+"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -47,8 +52,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             continue  # a link to nothing is for mkdocs to report
         file = File(path, str(_ROOT), config.site_dir, config.use_directory_urls)
         if file.is_documentation_page():
-            for link in _LINK.findall(file.content_string):
-                waiting.append(os.path.normpath(Path(path).parent / link))
+            links = _LINK.findall(file.content_string)
+            waiting += [os.path.normpath(Path(path).parent / link) for link in links]
         elif not (guess_type(path)[0] or "").startswith("image/"):
             file.dest_uri += ".txt"  # shown by a browser, rather than saved
         files.append(file)
@@ -66,11 +71,11 @@ def _api() -> str:
         "before it is used.",
     ]
     for part, title in _PARTS.items():
-        names = [name for name in colddiff_core.__all__ if part_of[name] == part]
+        names = sorted((n for n in part_of if part_of[n] == part), key=str.lower)
         lines += ["", f"## {title}", *(f"\n::: colddiff_core.{name}" for name in names)]
     if strange := set(part_of.values()) - _PARTS.keys():
         raise RuntimeError(f"scripts/site.py: no title for {strange}")
-    lines += ["", "## Hooks", "\n::: colddiff_core.registry.hookspecs", _HOOKS]
+    lines += ["", "## Hooks", f"\n::: colddiff_core.registry.hookspecs{_HOOKS}"]
     lines += ["", "## Tests of plugins", "\n::: colddiff_core.testing.parametrize_with_checks"]
     return "\n".join(lines)
 
@@ -82,10 +87,3 @@ def _command_line() -> str:
     command = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="colddiff")
     return _SUMMARIES.sub("", text.replace("# `colddiff`", "# Command line", 1))
-
-
-_HOOKS = """
-    options:
-      show_root_heading: false
-      filters: ["^colddiff_"]
-"""
