@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference import shared_folder
 
 from colddiff_core import ColdDiffusion, build
 
 torch.set_num_threads(1)  # the tensors are small, and pytest-xdist fills the cores
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,9 +29,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with recorded arrays and real images, which not everybody has."""
-    if not SHARED.is_dir():
-        pytest.skip("needs the shared folder beside the checkout, with data and recorded arrays")
-    return SHARED
+    return shared_folder()
 
 
 def make_process(
