@@ -16,6 +16,18 @@ torch.set_num_threads(1)  # the tensors are small, and pytest-xdist fills the co
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left with them; a file's tests on one worker.
+
+    They share what its fixtures make. Tests that share nothing name a group of their own.
+    """
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, here and in the processes they start."""
