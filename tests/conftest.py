@@ -7,13 +7,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference import shared_folder
 
 from colddiff_core import ColdDiffusion, build
 
 torch.set_num_threads(1)  # the tensors are small, and pytest-xdist fills the cores
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left with them; a file's tests on one worker.
+
+    They share what its fixtures make. Tests that share nothing name a group of their own.
+    """
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,9 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with recorded arrays and real images, which not everybody has."""
-    if not SHARED.is_dir():
-        pytest.skip("needs the shared folder beside the checkout, with data and recorded arrays")
-    return SHARED
+    return shared_folder()
 
 
 def make_process(

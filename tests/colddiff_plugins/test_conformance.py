@@ -65,6 +65,7 @@ def originals(monkeypatch: pytest.MonkeyPatch) -> None:
 def conformance(item: Registered) -> Callable[[Callable[[], None]], None]:
     """The test of one component."""
 
+    @pytest.mark.xdist_group(f"{item.kind} {item.name}")
     @parametrize_with_checks(item, cases=[{}, *MORE.get(item.name, [])])
     def test(check: Callable[[], None]) -> None:
         if item.name == "huggingface":

@@ -79,7 +79,10 @@ def test_links_lead_somewhere() -> None:
         assert (ROOT / "docs" / target).exists(), target
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.xdist_group(f"scaffold {kind}")) for kind in KINDS],
+)
 def test_each_kind_starts_with_a_package_that_keeps_its_promises(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / f"colddiff-my-{kind}"
     site = tmp_path / "site"

@@ -66,7 +66,9 @@ def film(
     process = ColdDiffusion.load(model)
     channels, height, width = process.image_shape
     x0 = torch.from_numpy(
-        to_batch([fit(read_image(path, channels), height, width) for path in pictures])
+        to_batch(
+            [fit(read_image(path, 1 if channels == 1 else 3), height, width) for path in pictures]
+        )
     )
     context = process.sample_context(x0, torch.Generator().manual_seed(seed))
     camera = _Camera(process.degrade(x0, context=context))

@@ -9,10 +9,10 @@ from reference import (
     DEGRADATIONS,
     LEFT_OUT,
     SAMPLERS,
-    SHARED,
     context_of,
     operator,
     recorded,
+    shared_folder,
 )
 from torch import Tensor
 
@@ -168,14 +168,11 @@ def test_zoom_of_the_snow(file: str) -> None:
 
 
 def test_every_recording_is_covered_or_left_out_for_a_reason() -> None:
-    if not SHARED.is_dir():
-        pytest.skip("there is no ../shared/reference")
-    found = sorted(file.stem for file in SHARED.glob("*.npz"))
+    found = sorted(file.stem for file in (shared_folder() / "reference").glob("*.npz"))
     assert found == sorted([*DEGRADATIONS, *SAMPLERS, *LEFT_OUT])
 
 
 def test_bundled_recordings_are_the_shared_ones() -> None:
-    if not SHARED.is_dir():
-        pytest.skip("there is no ../shared/reference")
+    recordings = shared_folder() / "reference"
     for file in BUNDLED.glob("*.npz"):
-        assert file.read_bytes() == (SHARED / file.name).read_bytes(), file.name
+        assert file.read_bytes() == (recordings / file.name).read_bytes(), file.name
