@@ -42,15 +42,3 @@ class Sampler(Buildable, ABC):
         Returns:
             x_s, (B, C, H, W).
         """
-
-    def __call__(
-        self,
-        x_t: Tensor,
-        x0_hat: Tensor,
-        t: Tensor,
-        s: Tensor,
-        degradation: Degradation,
-        context: Context,
-    ) -> Tensor:
-        """The same as `step`."""
-        return self.step(x_t, x0_hat, t, s, degradation, context)

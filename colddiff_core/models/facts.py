@@ -12,11 +12,6 @@ from colddiff_core.models.recipe import parse_recipe
 RECIPE, WEIGHTS, PROVENANCE = "recipe.toml", "model.safetensors", "provenance.json"
 
 
-def is_model_folder(path: Path) -> bool:
-    """Whether `path` is a folder with a recipe in it."""
-    return (path / RECIPE).is_file()
-
-
 def describe_folder(folder: Path) -> dict[str, Any]:
     """Recipe, shape, schedule, versions and training figures, in values that JSON can hold.
 

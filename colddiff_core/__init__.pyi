@@ -1,0 +1,91 @@
+# The public names and where they live; read at run time, too, by `lazy_loader`.
+
+from .contracts.component import Buildable
+from .contracts.dataset import ImageDataset
+from .contracts.degradation import NO_CONTEXT, Context, Degradation, Hints, ImageShape, TensorSpec
+from .contracts.endpoint import EndpointDegradation
+from .contracts.errors import (
+    ColdDiffError,
+    ContextError,
+    ExportError,
+    ImageError,
+    ModelFileError,
+    ParameterError,
+    UsageError,
+)
+from .contracts.exporter import Exporter, ExportReport
+from .contracts.locality import Locality
+from .contracts.model import Model
+from .contracts.prior import Prior
+from .contracts.process import Process
+from .contracts.recipe import Recipe, TrainTable
+from .contracts.restorer import Restorer
+from .contracts.sampler import Sampler
+from .contracts.steps import Step, TrainingStep
+from .evaluation.evaluate import evaluate
+from .models.recipe import load_recipe
+from .pictures.images import from_batch, read_image, to_batch, write_image
+from .pictures.value_range import from_uint8, to_uint8
+from .process import ColdDiffusion
+from .registry.components import build
+from .registry.hookspecs import Component, hookimpl
+from .restoration.engine import Restored, Room
+from .restoration.estimating import find_levels
+from .restoration.hints import PictureHints
+from .restoration.level import FoundLevel
+from .restoration.opening import describe_model, open_model
+from .restoration.pictures import PictureResult, restore_pictures
+from .training.trainer import train
+
+__all__ = [
+    "NO_CONTEXT",
+    "Buildable",
+    "ColdDiffError",
+    "ColdDiffusion",
+    "Component",
+    "Context",
+    "ContextError",
+    "Degradation",
+    "EndpointDegradation",
+    "ExportError",
+    "ExportReport",
+    "Exporter",
+    "FoundLevel",
+    "Hints",
+    "ImageDataset",
+    "ImageError",
+    "ImageShape",
+    "Locality",
+    "Model",
+    "ModelFileError",
+    "ParameterError",
+    "PictureHints",
+    "PictureResult",
+    "Prior",
+    "Process",
+    "Recipe",
+    "Restored",
+    "Restorer",
+    "Room",
+    "Sampler",
+    "Step",
+    "TensorSpec",
+    "TrainTable",
+    "TrainingStep",
+    "UsageError",
+    "build",
+    "describe_model",
+    "evaluate",
+    "find_levels",
+    "from_batch",
+    "from_uint8",
+    "hookimpl",
+    "load_recipe",
+    "open_model",
+    "read_image",
+    "restore_pictures",
+    "to_batch",
+    "to_uint8",
+    "train",
+    "write_image",
+]
