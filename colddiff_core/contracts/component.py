@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Buildable:
 
     config: ComponentConfig | None = None
     """Set by `build`; None for an object made by calling its class."""
+
+    expected_failures: ClassVar[Mapping[str, str]] = {}
+    """Checks of the conformance kit that it fails on purpose, each with the reason. They must fail:
+    `colddiff plugins check` and the tests report one that passes."""
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:  # noqa: ARG003 - for subclasses

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
@@ -12,32 +12,32 @@ from colddiff_core.registry.hookspecs import KINDS
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
-_LAWS = {
-    "degradation": ("values", "context", "tensors", "process"),
-    "sampler": ("sampler",),
-    "restorer": ("restorer",),
-    "prior": ("prior",),
-    "dataset": ("dataset",),
-    "exporter": ("exporter",),
-}
-"""The modules of `laws` that hold the checks of a kind, besides `laws.common`."""
+_LAWS = (
+    *("common", "calls", "draws", "values", "sizes", "context", "tensors"),
+    *("sampler", "restorer", "prior", "dataset", "exporter", "process"),
+)
+"""The modules of `laws`, in the order in which their checks are best read."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A law that components of a kind obey; call it to hold a subject to it.
+    """A law that components obey; call it to hold a subject to it.
 
     Attributes:
         name: what it demands, e.g. `"level_0_is_the_image"`.
         summary: the same in a sentence.
-        kind: of the components it is for.
+        kinds: of the components it is for.
         law: raises `CheckFailed` or `CheckSkipped`.
+        essential: whether nothing is known of a component for which it was skipped.
+        seed: of what it draws, where that is one.
     """
 
     name: str
     summary: str
-    kind: str
+    kinds: tuple[str, ...]
     law: Callable[[Subject], None]
+    essential: bool
+    seed: int | None
 
     def __call__(self, subject: Subject) -> None:
         """Hold `subject` to the law.
@@ -46,12 +46,12 @@ class Check:
             CheckFailed: it breaks the law, or raises where it should not.
             CheckSkipped: the law does not apply to it.
         """
-        with blaming(None):
+        with blaming(self.seed):
             self.law(subject)
 
 
-Outcome = Literal["passed", "failed", "skipped"]
-"""How a check ended."""
+Outcome = Literal["passed", "failed", "expected", "skipped"]
+"""How a check ended; `expected` is a failure that the component declares."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ class Result:
     Attributes:
         check: its name.
         outcome: a check is skipped where it does not apply.
-        detail: why it failed or was skipped; empty when it passed.
+        detail: why it failed, was skipped or is expected to fail; empty when it passed.
         seed: of the input that failed.
         case: the parameters, e.g. `"num_steps=5,std=2"`, or `"defaults"`.
         seconds: how long it took.
+        essential: whether a component is only checked if this one was not skipped.
     """
 
     check: str
@@ -73,12 +74,25 @@ class Result:
     seed: int | None
     case: str
     seconds: float
+    essential: bool
 
 
-def check(law: Callable[[Subject], None]) -> Check:
-    """Make a check of a function, named and summarised as the function is."""
-    summary = (inspect.getdoc(law) or "").partition("\n")[0]
-    return Check(law.__name__, summary, kind="", law=law)
+def check(
+    *kinds: str, essential: bool = False, seed: int | None = None
+) -> Callable[[Callable[[Subject], None]], Check]:
+    """Make a check of a function, named and summarised as the function is.
+
+    Args:
+        *kinds: of the components that it is for.
+        essential: whether a component is only checked if it was not skipped.
+        seed: of what it draws, if it draws.
+    """
+
+    def of(law: Callable[[Subject], None]) -> Check:
+        summary = (inspect.getdoc(law) or "").partition("\n")[0]
+        return Check(law.__name__, summary, kinds, law, essential, seed)
+
+    return of
 
 
 def checks(kind: str) -> tuple[Check, ...]:
@@ -90,10 +104,10 @@ def checks(kind: str) -> tuple[Check, ...]:
     if kind not in KINDS:
         raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
     return tuple(
-        replace(item, kind=kind)
-        for module in ("common", *_LAWS[kind])
+        item
+        for module in _LAWS
         for item in vars(import_module(f"colddiff_core.testing.laws.{module}")).values()
-        if isinstance(item, Check)
+        if isinstance(item, Check) and kind in item.kinds
     )
 
 

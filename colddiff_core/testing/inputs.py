@@ -1,21 +1,10 @@
-"""Inputs that are drawn from a seed: images, levels, and scenes for degradations."""
-
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn
+"""Inputs that are drawn from a seed: images and levels; and how results are compared."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.contracts.degradation import Context, Degradation, ImageShape
-from colddiff_core.testing.check import Check, blaming, check
-from colddiff_core.testing.subject import Subject
-from colddiff_core.testing.verdict import CheckFailed
-
-BATCHES = (5, 3, 1, 4)
-"""Batch sizes of the scenes; their seeds are 0, 1, 2 and 3."""
+from colddiff_core.contracts.degradation import Context, ImageShape
 
 CLOSE = 1e-4
 """Largest difference of results that should be equal but for rounding, where images are in
@@ -45,80 +34,9 @@ def levels(n: int, num_steps: int, draws: torch.Generator) -> Tensor:
     return drawn[torch.randperm(n, generator=draws)]
 
 
-def take(context: Context, index: slice | Tensor) -> Context:
-    """The context of some images of a batch."""
+def take(context: Context, index: slice) -> dict[str, Tensor]:
+    """The context, or other arguments, of some images of a batch."""
     return {name: value[index] for name, value in context.items()}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A degradation and what it is called with.
-
-    Attributes:
-        seed: what everything was drawn from.
-        subject: where D comes from.
-        d: D.
-        x0: (B, C, H, W) float32 images in [-1, 1].
-        t: (B,) levels.
-        s: (B,) other levels.
-        context: of D for `x0`.
-    """
-
-    seed: int
-    subject: Subject
-    d: Degradation
-    x0: Tensor
-    t: Tensor
-    s: Tensor
-    context: Context
-
-    @classmethod
-    def of(cls, subject: Subject, seed: int) -> "Scene":
-        """Draw the scene of `seed`."""
-        shape = subject.shapes[seed % len(subject.shapes)]
-        draws, n = seeded(seed), BATCHES[seed % len(BATCHES)]
-        d: Degradation = subject.build(shape)
-        x0 = images(n, shape, draws)
-        t, s = (levels(n, d.num_steps, draws) for _ in range(2))
-        return cls(seed, subject, d, x0, t, s, d.sample_context(x0, draws))
-
-    @property
-    def shape(self) -> ImageShape:
-        """(C, H, W) of the images."""
-        _, channels, height, width = self.x0.shape
-        return channels, height, width
-
-    def __str__(self) -> str:
-        return (
-            f"{len(self.x0)} images of {tuple(self.x0.shape[1:])} at levels {self.t.tolist()} "
-            f"of {self.d.num_steps}, seed {self.seed}"
-        )
-
-    def fail(self, what: str, advice: str) -> NoReturn:
-        """Report a broken law."""
-        raise CheckFailed(f"{what} ({self}). {advice}", self.seed)
-
-    def expect_close(
-        self, found: Tensor, expected: Tensor, what: str, advice: str, tolerance: float = CLOSE
-    ) -> None:
-        """Compare (B, C, H, W) images with those that the law demands.
-
-        Args:
-            found: what D gave.
-            expected: what it should have given.
-            what: begins the message, followed by the image and the difference.
-            advice: ends it.
-            tolerance: the largest difference accepted, relative where values are over 1.
-        """
-        if found.shape != expected.shape:
-            self.fail(f"{what}: shape {tuple(found.shape)}, not {tuple(expected.shape)}", advice)
-        off = distances(found, expected)
-        wrong = (~(off <= tolerance)).nonzero().flatten().tolist()
-        if wrong:
-            k = wrong[0]
-            self.fail(
-                f"{what}: image {k} (level {int(self.t[k])}) is off by {float(off[k]):.2g}", advice
-            )
 
 
 def distances(found: Tensor, expected: Tensor) -> Tensor:
@@ -126,16 +44,3 @@ def distances(found: Tensor, expected: Tensor) -> Tensor:
     found, expected = found.detach().double(), expected.detach().double()
     off = (found - expected).abs().flatten(1).amax(1)
     return off / expected.abs().flatten(1).amax(1).clamp(min=1)
-
-
-def on_scenes(law: Callable[[Scene], None]) -> Check:
-    """Make a check of a law on one scene: it holds where it holds on each."""
-
-    @functools.wraps(law)
-    def on_each(subject: Subject) -> None:
-        subject.shapes  # noqa: B018 - no seed is to blame if it cannot be built
-        for seed in range(len(BATCHES)):
-            with blaming(seed):
-                law(Scene.of(subject, seed))
-
-    return check(on_each)

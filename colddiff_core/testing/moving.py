@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core.testing.check import one_line
+from colddiff_core.testing.scenes import Scene
 from colddiff_core.testing.verdict import CheckFailed
 
 ADVICE = (
@@ -34,39 +35,33 @@ def expect_no_stray_tensors(module: nn.Module) -> None:
                     )
 
 
-def expect_to_run_elsewhere(module: nn.Module, *arguments: Any) -> None:
+def expect_to_run_elsewhere(scene: Scene) -> None:
     """A module runs where it is moved with its arguments.
 
     "meta" is a device without numbers that every machine has; CUDA is tried where there is any.
 
-    Args:
-        module: of one result, a tensor.
-        arguments: tensors, and mappings of such.
-
     Raises:
         CheckFailed: it does not, or the result lies elsewhere or differs.
     """
-    expected = module(*arguments)
+    expected = scene.results()
     for device in ("meta", "cuda") if torch.cuda.is_available() else ("meta",):
+        arguments, context = (
+            {name: value.to(device) for name, value in tensors.items()}
+            for tensors in (scene.arguments, scene.context)
+        )
+        moved = dataclasses.replace(scene, arguments=arguments, context=context)
         try:
-            found = copy.deepcopy(module).to(device)(*(_to(device, item) for item in arguments))
+            results = moved.by(copy.deepcopy(scene.part).to(device)).results()
         except Exception as error:
             raise CheckFailed(
                 f"moved to another device together with its inputs, it fails: {one_line(error)}. "
                 f"{ADVICE}"
             ) from error
-        if found.device.type != device:
-            raise CheckFailed(
-                f"for inputs on another device the result lies on {found.device}. {ADVICE}"
-            )
-        if device != "meta" and not torch.allclose(found.cpu(), expected, atol=1e-2, rtol=1e-2):
-            raise CheckFailed(f"on {device} it gives something else. {ADVICE}")
-
-
-def _to(device: str, item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return {name: value.to(device) for name, value in item.items()}
-    return item.to(device)
+        for what, found in results.items():
+            if found.device.type != device:
+                scene.fail(f"for inputs on another device {what} lies on {found.device}", ADVICE)
+            if device != "meta":
+                scene.expect_close(found.cpu(), expected[what], f"{what} on {device}", ADVICE, 1e-2)
 
 
 def _tensors(value: Any, path: str) -> Iterator[str]:

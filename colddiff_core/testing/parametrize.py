@@ -6,7 +6,7 @@ from typing import Any
 
 from colddiff_core.registry.components import Registered
 from colddiff_core.testing.check import Check
-from colddiff_core.testing.run import chosen
+from colddiff_core.testing.run import chosen, expected_failures
 from colddiff_core.testing.subject import Subject, Target, case_label, resolve
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
@@ -44,28 +44,25 @@ def parametrize_with_checks(
     target: Target,
     *,
     cases: Iterable[Mapping[str, Any]] = ({},),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Callable[..., Any]:
     """Parametrize a test with the checks of a component.
 
     The test has an argument `check` and calls it. Its ids are the names of the checks, after the
-    parameters where there is more than one case.
+    parameters where there is more than one case. What the component names in its
+    `expected_failures` must fail, in every case: a check that passes fails its test.
 
     Args:
         target: a component class, a registered component or its name.
         cases: sets of parameters, as a recipe would set them; the defaults alone if not given.
-        expected_failures: checks known to fail, each with the reason. They must fail, in every
-            case: one that passes fails its test.
 
     Raises:
-        UsageError: `target` or the name of a check is unknown.
+        UsageError: `target` is unknown, or a name in its `expected_failures`.
     """
     import pytest
 
     item = resolve(target)
     cases = tuple(cases)
-    reasons = expected_failures or {}
-    chosen(item.kind, reasons)
+    reasons = expected_failures(item)
 
     def marks(check: Check) -> list[Any]:
         if check.name not in reasons:

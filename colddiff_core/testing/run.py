@@ -5,7 +5,8 @@ from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
-from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.errors import PluginError, UsageError
+from colddiff_core.registry.components import Registered
 from colddiff_core.testing.check import Check, Outcome, Result, checks
 from colddiff_core.testing.subject import Subject, Target, resolve
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
@@ -30,7 +31,7 @@ def check_component(
         One result for each check; a component that breaks a law raises nothing.
 
     Raises:
-        UsageError: `target` or a name in `only` is unknown.
+        UsageError: `target` is unknown, or a name in `only` or in its `expected_failures`.
     """
     item = resolve(target)
     results = []
@@ -47,14 +48,34 @@ def run_check(check: Check, target: Target, params: Mapping[str, Any]) -> Result
     began = perf_counter()
     outcome: Outcome = "passed"
     detail, seed = "", None
+    reason = expected_failures(resolve(target)).get(check.name)
     with Subject.of(target, params) as subject:
         try:
             check(subject)
         except CheckFailed as failure:
             outcome, detail, seed = "failed", str(failure), failure.seed
-        except CheckSkipped as reason:
-            outcome, detail = "skipped", str(reason)
-        return Result(check.name, outcome, detail, seed, subject.case, perf_counter() - began)
+        except CheckSkipped as skipped:
+            outcome, detail = "skipped", str(skipped)
+    if reason is not None and outcome == "failed":
+        outcome, detail = "expected", reason
+    elif reason is not None and outcome == "passed":
+        outcome, detail = "failed", f"it passes: take it out of expected_failures ({reason})"
+    seconds = perf_counter() - began
+    return Result(check.name, outcome, detail, seed, subject.case, seconds, check.essential)
+
+
+def expected_failures(item: Registered) -> Mapping[str, str]:
+    """The checks that a component declares to fail, each with the reason.
+
+    Raises:
+        UsageError: there is no check of that name.
+    """
+    try:
+        reasons = item.load().expected_failures
+    except PluginError:  # the check `loads` says why
+        return {}
+    chosen(item.kind, reasons)
+    return reasons
 
 
 def chosen(kind: str, names: Iterable[str] | None) -> tuple[Check, ...]:

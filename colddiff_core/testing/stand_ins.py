@@ -22,6 +22,9 @@ class TinyRestorer(Restorer):
         image_shape: (C, H, W) of the images.
     """
 
+    size_multiple = 1
+    reach = 2
+
     def __init__(self, image_shape: ImageShape) -> None:
         super().__init__(image_shape)
         self.inner = nn.Conv2d(image_shape[0], 8, 3, padding=1)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -225,8 +225,3 @@ def _findable(item: Registered) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def like(subject: Subject, **params: Any) -> Subject:
-    """The same component with other parameters."""
-    return replace(subject, params={**subject.all_params, **params})

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from colddiff_core.contracts.degradation import Degradation, ImageShape
+from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.contracts.exporter import Exporter
 from colddiff_core.contracts.prior import Prior
-from colddiff_core.contracts.restorer import Restorer
-from colddiff_core.contracts.sampler import Sampler
 from colddiff_core.contracts.timesteps import evenly
 from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry.components import build
+from colddiff_core.registry.components import build, registry
 from colddiff_core.testing.check import one_line
 from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.scenes import Scene, make, scenes
 from colddiff_core.testing.stand_ins import TinyRestorer
-from colddiff_core.testing.subject import Subject
-from colddiff_core.testing.verdict import CheckFailed
+from colddiff_core.testing.subject import SMALL, Subject
+from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 from colddiff_core.testing.watch import global_seed
 from colddiff_core.training.engine import reconstruction_loss
 from colddiff_core.training.minibatch import Minibatch
@@ -38,27 +38,67 @@ SHORT = 4
 
 
 @contextmanager
-def process(
-    degradation: Degradation | None = None,
-    restorer: Restorer | None = None,
-    sampler: Sampler | None = None,
-    prior: Prior | None = None,
-    shape: ImageShape = (3, 16, 16),
-) -> Iterator[ColdDiffusion]:
+def process(shape: ImageShape = (3, 16, 16), **parts: Any) -> Iterator[ColdDiffusion]:
     """A process of the parts given, with small ones for the rest, in evaluation mode.
 
     It can be saved and exported within the context.
+
+    Args:
+        shape: (C, H, W) of the images.
+        **parts: by their kind.
     """
-    for part in (restorer, prior):
-        shape = part.image_shape if part is not None else shape
     with Subject.of(TinyRestorer) as tiny, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield ColdDiffusion(
-            degradation or build("degradation", "gaussian-blur", num_steps=4, std=0.7),
-            restorer or tiny.build(shape),
-            sampler or build("sampler", "improved"),
-            prior,
+            parts.get("degradation") or build("degradation", "gaussian-blur", num_steps=4, std=0.7),
+            parts.get("restorer") or tiny.build(shape),
+            parts.get("sampler") or build("sampler", "improved"),
+            parts.get("prior"),
         ).eval()
+
+
+@contextmanager
+def process_of(subject: Subject, *, nudge: bool = False) -> Iterator[ColdDiffusion]:
+    """A process with a component in it, and with a degradation that suits it.
+
+    Args:
+        subject: the component; no data set or exporter.
+        nudge: as for `make`.
+    """
+    parts = {subject.kind: make(subject, nudge=nudge)}
+    if subject.kind == "sampler":
+        parts["degradation"] = next(scenes(subject)).degradation
+    elif subject.kind == "prior":
+        parts["degradation"] = _served(parts["prior"])
+    shape = SMALL[0] if subject.kind == "sampler" else subject.shapes[0]
+    with process(shape, **parts) as made:
+        yield made
+
+
+def _served(prior: Prior) -> Degradation:
+    """A degradation that needs no context but what the prior gives, all of it if possible.
+
+    Raises:
+        CheckSkipped: there is none.
+    """
+    found: list[Degradation] = []
+    for item in registry().components("degradation"):
+        with suppress(ParameterError):  # not for such images, or it needs to be told more
+            d: Degradation = item.build()
+            d.check(prior.image_shape)
+            if set(d.context_names) <= set(prior.gives):
+                found.append(d)
+    if not found:
+        raise CheckSkipped("no installed degradation can do with the context that it gives")
+    d = max(found, key=lambda d: (len(d.context_names), -d.num_steps))
+    _, context = prior.sample(2, seeded(0))
+    for name, spec in d.context_spec(prior.image_shape).items():
+        if (context[name].dtype, tuple(context[name].shape[1:])) != (spec.dtype, spec.shape):
+            raise CheckFailed(
+                f"context[{name!r}] is {context[name].dtype} {tuple(context[name].shape)} for 2 "
+                f"images, and {type(d).__name__} takes {spec.dtype} {spec.shape} for each"
+            )
+    return d
 
 
 def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
@@ -83,13 +123,12 @@ def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
         losses.append(loss.item())
     process.eval()
     if not all(torch.tensor(losses).isfinite()):
-        raise CheckFailed(f"the loss of a training of {STEPS} steps is not finite: {losses}", 0)
+        raise CheckFailed(f"the loss of a training of {STEPS} steps is not finite: {losses}")
     if not min(losses[1:]) < losses[0]:
         raise CheckFailed(
             f"{STEPS} steps of training on one batch do not lower the loss: {losses[0]:.4g} at "
             f"first, {min(losses[1:]):.4g} at best. A loss of 0 means that level t is the clean "
-            f"image; one that stays, that nothing is learnt",
-            seed=0,
+            f"image; one that stays, that nothing is learnt"
         )
 
 
@@ -97,53 +136,51 @@ def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
     """A model folder gives back the same process.
 
     Raises:
-        CheckFailed: what was loaded restores something else.
+        CheckFailed: what was loaded degrades, restores or generates something else.
     """
-    shape = process.image_shape
-    x0 = images(2, shape, seeded(0))
-    context = process.sample_context(x0, seeded(1))
-    loaded = saved_and_loaded(process, folder)
-    levels = _short(process)
-    x_t = [model.degrade(x0, levels[0], context) for model in (process, loaded)]
-    restored = [
-        model.restore(x, levels, context) for model, x in zip((process, loaded), x_t, strict=True)
-    ]
-    for what, (before, after) in {"degrades": x_t, "restores": restored}.items():
-        if not torch.equal(before, after):
+    x0 = images(2, process.image_shape, seeded(0))
+    context, levels = process.sample_context(x0, seeded(1)), short(process)
+    with global_seed(99):
+        loaded = ColdDiffusion.load(process.save(folder / "model"))
+    results: list[dict[str, Tensor]] = []
+    for model in (process, loaded):
+        x_t = model.degrade(x0, levels[0], context)
+        results.append({"degrades": x_t, "restores": model.restore(x_t, levels, context)})
+        if process.prior is not None:
+            results[-1]["generates"] = model.generate(3, timesteps=levels, generator=seeded(0))
+    for what, before in results[0].items():
+        if not torch.equal(before, results[1][what]):
             raise CheckFailed(
                 f"after it was saved and loaded, a model {what} otherwise, by "
-                f"{float((before - after).abs().max()):.2g}: a model folder stores parameters of "
-                f"components, and the weights and persistent buffers of restorer and prior",
-                seed=0,
+                f"{float((before - results[1][what]).abs().max()):.2g}: a model folder stores "
+                f"parameters of components, and the weights and persistent buffers of restorer "
+                f"and prior: keep what `fit` learns in those"
             )
 
 
-def saved_and_loaded(process: ColdDiffusion, folder: Path) -> ColdDiffusion:
-    """The process out of a model folder, loaded under a global seed of its own."""
-    with global_seed(99):
-        return ColdDiffusion.load(process.save(folder / "model"))
-
-
-def run_traced(module: nn.Module, traced: tuple[Any, ...], arguments: tuple[Any, ...]) -> Tensor:
+def run_traced(module: nn.Module, traced: Scene, other: Scene) -> Tensor:
     """Trace a module with a dynamic batch, and run the program on a batch of another size.
 
     Args:
-        module: what is traced.
-        traced: arguments to trace with: tensors, batch first, and dicts of such.
-        arguments: those to run with.
+        module: a degradation or a restorer.
+        traced: what it is traced with.
+        other: what the program is run with.
 
     Raises:
         CheckFailed: it cannot be traced, or the program fails on the other batch.
     """
     dynamic = {0: torch.export.Dim("batch")}
-    shapes = tuple(
-        dict.fromkeys(value, dynamic) if isinstance(value, dict) else dynamic for value in traced
+    arguments, others = (
+        (scene.x0, scene.t, dict(scene.context))[: 3 if isinstance(module, Degradation) else 2]
+        for scene in (traced, other)
     )
+    shapes = (dynamic, dynamic, dict.fromkeys(traced.context, dynamic))[: len(arguments)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.export.export(module, traced, dynamic_shapes=shapes).module()
-        found: Tensor = program(*arguments)
+            program = torch.export.export(module, arguments, dynamic_shapes=shapes).module()
+        with torch.no_grad():
+            found: Tensor = program(*others)
     except Exception as error:
         raise CheckFailed(
             f"torch.export cannot trace {type(module).__name__} for any batch: {one_line(error)}. "
@@ -172,7 +209,7 @@ def expect_to_agree(exporter: Exporter, path: Path, process: ColdDiffusion, what
     """
     x0 = images(2, process.image_shape, seeded(0))
     context = process.sample_context(x0, seeded(1))
-    levels = _short(process)
+    levels = short(process)
     x_t = process.degrade(x0, levels[0], context)
     arrays = {name: value.numpy() for name, value in context.items()}
     found = torch.from_numpy(exporter.open(path, device="cpu").restore(x_t.numpy(), levels, arrays))
@@ -180,9 +217,10 @@ def expect_to_agree(exporter: Exporter, path: Path, process: ColdDiffusion, what
     off = float((found - expected).abs().max()) if found.shape == expected.shape else torch.inf
     if not off <= TOLERANCE:
         raise CheckFailed(
-            f"with {what}, file and torch differ by {off:.2g} over the levels {list(levels)}", 0
+            f"with {what}, file and torch differ by {off:.2g} over the levels {list(levels)}"
         )
 
 
-def _short(process: ColdDiffusion) -> tuple[int, ...]:
+def short(process: ColdDiffusion) -> tuple[int, ...]:
+    """A schedule of a few steps."""
     return evenly(process.num_steps, min(SHORT, process.num_steps))

@@ -7,6 +7,7 @@ from typing import Any
 
 from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.registry.components import registry
+from colddiff_core.registry.hookspecs import KINDS
 from colddiff_core.registry.schema import Parameters
 from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.fresh import run_python
@@ -35,7 +36,7 @@ print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(new & set(sys.a
 """
 
 
-@check
+@check(*KINDS, essential=True)
 def loads(subject: Subject) -> None:
     """The target is imported, and is a class of its kind."""
     cls = subject.item.load()
@@ -44,7 +45,7 @@ def loads(subject: Subject) -> None:
         raise CheckFailed(f"{cls.__name__} does not implement {missing}")
 
 
-@check
+@check(*KINDS)
 def parameters_documented(subject: Subject) -> None:
     """Every parameter has a type, can be set by a recipe, and has a text under `Args:`."""
     cls, parameters = subject.cls, Parameters.of(subject.cls)
@@ -55,6 +56,11 @@ def parameters_documented(subject: Subject) -> None:
                 f"{cls.__name__}: a recipe cannot set {name!r}, because it is positional: put * "
                 f"before it in the signature of __init__"
             )
+        if name == "name":
+            raise CheckFailed(
+                f"{cls.__name__}: a recipe cannot set 'name', which says what component is meant: "
+                f"call the parameter otherwise"
+            )
         if not field.description:
             raise CheckFailed(
                 f"{cls.__name__}: {name!r} is not explained: add a line '{name}: …' under 'Args:' "
@@ -63,7 +69,7 @@ def parameters_documented(subject: Subject) -> None:
     parameters.model.model_json_schema()
 
 
-@check
+@check(*KINDS)
 def imports_lightly(subject: Subject) -> None:
     """The plugin's module imports no heavy package and prints nothing: listing plugins is quick."""
     module = subject.item.module
@@ -83,7 +89,7 @@ def imports_lightly(subject: Subject) -> None:
         )
 
 
-@check
+@check(*KINDS, essential=True)
 def builds(subject: Subject) -> None:
     """It is built with these parameters, and refuses a size it cannot take by ParameterError."""
     subject.need_params()
@@ -114,7 +120,7 @@ def builds(subject: Subject) -> None:
     raise CheckFailed(f"refused for every image shape, {[*SMALL, *LARGER]}: {refusals[0]}")
 
 
-@check
+@check(*KINDS)
 def parameters_round_trip(subject: Subject) -> None:
     """The parameters that a recipe stores are all that decides how it is built."""
     config = subject.build().config

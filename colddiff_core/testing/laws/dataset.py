@@ -17,7 +17,7 @@ SOME = 64
 """How many images of a split are looked at, so that large sets are checked quickly, too."""
 
 
-@check
+@check("dataset")
 def both_splits_have_images(subject: Subject) -> None:
     """There is something to learn from, and something held out."""
     for split, data in _both(subject).items():
@@ -25,7 +25,7 @@ def both_splits_have_images(subject: Subject) -> None:
             raise CheckFailed(f"split={split!r} is empty: each split has one image at least")
 
 
-@check
+@check("dataset", essential=True)
 def images_are_uint8(subject: Subject) -> None:
     """`images` gives (n, C, H, W) uint8 on the CPU, of the same `image_shape` in both splits."""
     shapes = {split: tuple(data.image_shape) for split, data in _both(subject).items()}
@@ -46,7 +46,7 @@ def images_are_uint8(subject: Subject) -> None:
             raise CheckFailed(f"the images lie on {batch.device}, not on the CPU")
 
 
-@check
+@check("dataset")
 def order_of_the_indices(subject: Subject) -> None:
     """Images come in the order asked for, the same one as often as it is asked for."""
     for split, data in _both(subject).items():
@@ -60,7 +60,7 @@ def order_of_the_indices(subject: Subject) -> None:
                 )
 
 
-@check
+@check("dataset")
 def takes_a_range_and_no_index(subject: Subject) -> None:
     """`images` takes any sequence of integers, a range or an empty list as well."""
     data = _both(subject)["train"]
@@ -76,7 +76,7 @@ def takes_a_range_and_no_index(subject: Subject) -> None:
         )
 
 
-@check
+@check("dataset")
 def index_out_of_range_is_an_error(subject: Subject) -> None:
     """An index beyond the last image raises, and fetches no other."""
     for split, data in _both(subject).items():
@@ -89,7 +89,7 @@ def index_out_of_range_is_an_error(subject: Subject) -> None:
         )
 
 
-@check
+@check("dataset")
 def results_are_copies(subject: Subject) -> None:
     """Changing a batch changes nothing in the set."""
     data = _both(subject)["train"]
@@ -100,7 +100,7 @@ def results_are_copies(subject: Subject) -> None:
         raise CheckFailed("images returns a view: changing it changes the set; index with a list")
 
 
-@check
+@check("dataset")
 def context_goes_with_the_images(subject: Subject) -> None:
     """`context` gives finite tensors on the CPU, the batch in front, in the order asked for."""
     for split, data in _both(subject).items():
@@ -124,7 +124,7 @@ def context_goes_with_the_images(subject: Subject) -> None:
                 )
 
 
-@check
+@check("dataset")
 def opens_the_same(subject: Subject) -> None:
     """Opened again, it holds the same images in the same order, and nothing is drawn at random."""
     for split, data in _both(subject).items():
@@ -138,7 +138,7 @@ def opens_the_same(subject: Subject) -> None:
             raise CheckFailed(f"split={split!r} holds other images, or another order, each time")
 
 
-@check
+@check("dataset")
 def splits_do_not_share(subject: Subject) -> None:
     """What is held out is not what is learnt from."""
     both = _both(subject)

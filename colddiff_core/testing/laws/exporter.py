@@ -43,7 +43,7 @@ CONTEXTS: Mapping[str, Target] = {"no context": "desaturate", "float, int64 and 
 """Degradations, by what their context consists of."""
 
 
-@check
+@check("exporter")
 def says_how_its_files_are_known(subject: Subject) -> None:
     """`suffix` is a dot and a few letters; an exporter that writes folders has a `marker`."""
     exporter: Exporter = subject.build()
@@ -57,7 +57,7 @@ def says_how_its_files_are_known(subject: Subject) -> None:
         )
 
 
-@check
+@check("exporter", essential=True)
 def writes_what_agrees_with_torch(subject: Subject) -> None:
     """A file runs the loop as torch does, with each kind of context unless it refuses them."""
     exporter: Exporter = subject.build()
@@ -90,7 +90,7 @@ def writes_what_agrees_with_torch(subject: Subject) -> None:
             uses.expect_to_agree(exporter, path, process, what)
 
 
-@check
+@check("exporter")
 def describes_itself(subject: Subject) -> None:
     """A file knows the image shape, T and the recipe that it was made with."""
     exporter: Exporter = subject.build()
@@ -103,7 +103,7 @@ def describes_itself(subject: Subject) -> None:
         raise CheckFailed(f"opened again, the file is of {found}, not {expected}")
 
 
-@check
+@check("exporter", seed=0)
 def opens_without_torch(subject: Subject) -> None:
     """Where a file is run neither torch nor onnx is imported."""
     if subject.build().needs_torch:
@@ -132,10 +132,10 @@ def opens_without_torch(subject: Subject) -> None:
         )
     off = float((torch.from_numpy(np.load(arrays)) - expected).abs().max())
     if not off <= uses.TOLERANCE:
-        raise CheckFailed(f"in a fresh interpreter the file differs from torch by {off:.2g}", 0)
+        raise CheckFailed(f"in a fresh interpreter the file differs from torch by {off:.2g}")
 
 
-@check
+@check("exporter")
 def refuses_a_damaged_file(subject: Subject) -> None:
     """A file that is missing, cut short or of another kind raises ModelFileError."""
     exporter: Exporter = subject.build()
@@ -157,7 +157,7 @@ def refuses_a_damaged_file(subject: Subject) -> None:
         raise CheckFailed(message)
 
 
-@check
+@check("exporter")
 def refuses_an_unknown_device(subject: Subject) -> None:
     """A device that there is not raises UsageError."""
     exporter: Exporter = subject.build()
@@ -169,7 +169,7 @@ def refuses_an_unknown_device(subject: Subject) -> None:
     raise CheckFailed("open(path, device='abacus') raises no UsageError")
 
 
-@check
+@check("exporter")
 def leaves_nothing_on_failure(subject: Subject) -> None:
     """A failed export raises ExportError, leaves no file, and keeps the one that was there."""
     exporter: Exporter = subject.build()
@@ -196,7 +196,7 @@ def leaves_nothing_on_failure(subject: Subject) -> None:
         )
 
 
-@check
+@check("exporter")
 def keeps_the_process(subject: Subject) -> None:
     """Exporting changes neither weights nor mode of a process, and draws no global number."""
     written = _exported(subject)

@@ -5,10 +5,9 @@ import copy
 import torch
 
 from colddiff_core.contracts.degradation import Degradation
-from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.testing.check import check
-from colddiff_core.testing.inputs import Scene, on_scenes, seeded
-from colddiff_core.testing.moving import expect_no_stray_tensors, expect_to_run_elsewhere
+from colddiff_core.testing.inputs import seeded
+from colddiff_core.testing.scenes import Scene, first_scene, on_scenes, with_steps
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import Operations
@@ -22,30 +21,7 @@ GROWTH = 1.25
 """By how much the number of operations may differ between levels, and for twice the steps."""
 
 
-@on_scenes
-def no_float64_inside(scene: Scene) -> None:
-    """From float32 images nothing wider than float32 is computed: accelerators are slow at it."""
-    with Operations() as seen:
-        scene.d(scene.x0, scene.t, scene.context)
-        scene.d.difference(scene.x0, scene.t, scene.s, scene.context)
-    if seen.wide is not None:
-        operation, dtype = seen.wide
-        scene.fail(
-            f"{operation} gives {dtype} where images, tables and context are float32",
-            "Compute tables in float64 if you like, and register them as float32: "
-            "register_buffer(name, table.float(), persistent=False).",
-        )
-
-
-@check
-def tables_are_buffers(subject: Subject) -> None:
-    """Every tensor of D is a buffer, so that D runs wherever it is moved."""
-    scene = Scene.of(subject, 0)
-    expect_no_stray_tensors(scene.d)
-    expect_to_run_elsewhere(scene.d, scene.x0, scene.t, scene.context)
-
-
-@on_scenes
+@on_scenes("degradation")
 def survives_half_and_back(scene: Scene) -> None:
     """Moving D to another type and back changes nothing."""
     expected = scene.d(scene.x0, scene.t, scene.context)
@@ -63,7 +39,7 @@ def survives_half_and_back(scene: Scene) -> None:
         )
 
 
-@check
+@check("degradation", seed=0)
 def nothing_to_learn(subject: Subject) -> None:
     """D has no parameters: a model folder would not keep them."""
     for name, _ in subject.build().named_parameters():
@@ -73,7 +49,7 @@ def nothing_to_learn(subject: Subject) -> None:
         )
 
 
-@on_scenes
+@on_scenes("degradation")
 def gradients_flow(scene: Scene) -> None:
     """D is differentiable in x0: finite gradients, the identity at level 0, not all zero at 1."""
     advice = (
@@ -110,7 +86,7 @@ def gradients_flow(scene: Scene) -> None:
         scene.fail("the gradient of D(x0, 1) is zero everywhere", advice)
 
 
-@on_scenes
+@on_scenes("degradation")
 def other_precisions_agree(scene: Scene) -> None:
     """In float64, float16 and bfloat16 D gives what it gives in float32, to their precision."""
     for dtype, tolerance in PRECISIONS.items():
@@ -126,10 +102,10 @@ def other_precisions_agree(scene: Scene) -> None:
             )
 
 
-@check
+@check("degradation", seed=0)
 def cost_does_not_grow(subject: Subject) -> None:
     """D costs the same at every level and for any number of them: it does not loop over levels."""
-    scene = Scene.of(subject, 0)
+    scene = first_scene(subject)
     base = _cost(scene, scene.d, 1)
     last = _cost(scene, scene.d, scene.d.num_steps)
     if len(last.names) > GROWTH * len(base.names):
@@ -139,12 +115,9 @@ def cost_does_not_grow(subject: Subject) -> None:
             "Do not loop over levels: compute a table over all of them when D is built, and look "
             "up table[t].",
         )
-    if not isinstance(getattr(scene.d.config, "params", {}).get("num_steps"), int):
+    twice = with_steps(subject, scene.shape, 2 * scene.d.num_steps)
+    if twice is None:
         return
-    try:
-        twice = subject.build(scene.shape, num_steps=2 * scene.d.num_steps)
-    except ParameterError:
-        return  # it has its own upper limit
     more = _cost(scene, twice, 1)
     if len(more.names) > GROWTH * len(base.names) or more.numbers > 1.7 * base.numbers:
         scene.fail(
@@ -158,7 +131,8 @@ def cost_does_not_grow(subject: Subject) -> None:
 
 def _cost(scene: Scene, d: Degradation, level: int) -> Operations:
     t = torch.full_like(scene.t, level)
-    seen = Operations()
-    with torch.no_grad(), seen:
-        d(scene.x0, t, scene.context)
+    with torch.no_grad():
+        d(scene.x0, t, scene.context)  # makes the tables
+        with Operations() as seen:
+            d(scene.x0, t, scene.context)
     return seen

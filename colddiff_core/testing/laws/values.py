@@ -1,13 +1,15 @@
 """Laws of degradations: what D makes of images."""
 
 import torch
+from torch import Tensor
 
+from colddiff_core.contracts.degradation import Degradation
 from colddiff_core.testing.check import check
-from colddiff_core.testing.inputs import Scene, images, on_scenes, seeded, take
+from colddiff_core.testing.inputs import images, seeded
+from colddiff_core.testing.laws.calls import DTYPES
+from colddiff_core.testing.scenes import Scene, on_scenes, with_steps
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed
-
-DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 WHERE = "torch.where(t[:, None, None, None] == 0, x0, x_t)"
 
@@ -18,7 +20,7 @@ FALL = 0.05
 """By how much the distance from the image may fall, in units of the largest."""
 
 
-@on_scenes
+@on_scenes("degradation", essential=True)
 def level_0_is_the_image(scene: Scene) -> None:
     """D(x0, 0) is x0, bit for bit, in every floating type."""
     for dtype in DTYPES:
@@ -32,89 +34,7 @@ def level_0_is_the_image(scene: Scene) -> None:
             )
 
 
-@on_scenes
-def result_like_the_input(scene: Scene) -> None:
-    """x_t has the shape, the type and the device of x0."""
-    for dtype in DTYPES:
-        x0 = scene.x0.to(dtype)
-        for call, x_t in {
-            "D(x0, t)": scene.d(x0, scene.t, scene.context),
-            "difference(x0, t, s)": scene.d.difference(x0, scene.t, scene.s, scene.context),
-        }.items():
-            if not isinstance(x_t, torch.Tensor):
-                scene.fail(f"{call} is a {type(x_t).__name__}", "Return one tensor.")
-            if x_t.shape != x0.shape:
-                scene.fail(
-                    f"{call} has shape {tuple(x_t.shape)} for images of {tuple(x0.shape)}",
-                    "Return (B, C, H, W); height comes before width.",
-                )
-            if (x_t.dtype, x_t.device) != (x0.dtype, x0.device):
-                scene.fail(
-                    f"{call} is {x_t.dtype} on {x_t.device} for images of {x0.dtype} on "
-                    f"{x0.device}",
-                    "Compute in float32 or the type of x0, whichever is wider, and end with "
-                    ".to(x0.dtype).",
-                )
-
-
-@on_scenes
-def keeps_its_input(scene: Scene) -> None:
-    """Neither the images, the levels nor the context are changed in place."""
-    tensors = {"x0": scene.x0, "t": scene.t, "s": scene.s}
-    tensors |= {f"context[{name!r}]": value for name, value in scene.context.items()}
-    before = {name: (value._version, value.clone()) for name, value in tensors.items()}
-    names = set(scene.context)
-    scene.d(scene.x0, scene.t, scene.context)
-    scene.d.difference(scene.x0, scene.t, scene.s, scene.context)
-    scene.d.sample_context(scene.x0, seeded(0))
-    for name, value in tensors.items():
-        version, copy = before[name]
-        if value._version != version or not torch.equal(value, copy):
-            scene.fail(
-                f"{name} is changed in place",
-                "The caller needs it again: use the method without the underscore at its end, "
-                "x0 * a for x0 *= a, or work on x0.clone().",
-            )
-    if set(scene.context) != names:
-        scene.fail("entries of the context are added or removed", "Only read the context.")
-
-
-@on_scenes
-def takes_any_memory_layout(scene: Scene) -> None:
-    """D gives the same for images whose channels lie last in memory, as fast networks have them."""
-    expected = scene.d(scene.x0, scene.t, scene.context)
-    x0 = scene.x0.contiguous(memory_format=torch.channels_last)
-    scene.expect_close(
-        scene.d(x0, scene.t, scene.context),
-        expected,
-        "images in channels_last layout are degraded otherwise",
-        "Use .reshape or .flatten where you use .view.",
-    )
-
-
-@on_scenes
-def batch_independent(scene: Scene) -> None:
-    """An image is degraded alone as it is in a batch."""
-    advice = (
-        "Images do not see each other: take means and extremes over the axes (1, 2, 3), never over "
-        "axis 0, and use each image's own level and context."
-    )
-    together = scene.d(scene.x0, scene.t, scene.context)
-    update = scene.d.difference(scene.x0, scene.t, scene.s, scene.context)
-    alone = [
-        (
-            scene.d(scene.x0[k], scene.t[k], take(scene.context, k)),
-            scene.d.difference(scene.x0[k], scene.t[k], scene.s[k], take(scene.context, k)),
-        )
-        for k in (slice(i, i + 1) for i in range(len(scene.x0)))
-    ]
-    what = "D(x0, t) of an image depends on the others in the batch"
-    scene.expect_close(together, torch.cat([x_t for x_t, _ in alone]), what, advice)
-    what = "difference(x0, t, s) of an image depends on the others in the batch"
-    scene.expect_close(update, torch.cat([one for _, one in alone]), what, advice)
-
-
-@on_scenes
+@on_scenes("degradation")
 def levels_independent(scene: Scene) -> None:
     """Each image has its own level: mixed levels give what separate calls give."""
     together = scene.d(scene.x0, scene.t, scene.context)
@@ -133,11 +53,12 @@ def levels_independent(scene: Scene) -> None:
     )
 
 
-@check
+@check("degradation", seed=0)
 def finite(subject: Subject) -> None:
     """D is finite at every level, for constant images and a little outside of [-1, 1] as well."""
     for shape in subject.shapes:
         draws, d = seeded(0), subject.build(shape)
+        short = with_steps(subject, shape, 1)  # whose only level is both the first and the last
         for name, x in {
             "black": torch.full((1, *shape), -1.0),
             "white": torch.ones(1, *shape),
@@ -145,20 +66,24 @@ def finite(subject: Subject) -> None:
             "noise": images(1, shape, draws),
             "noise from -2 to 2, as an estimate of a restorer may be": 2 * images(1, shape, draws),
         }.items():
-            for t in torch.split(_all_levels(d.num_steps), 250):
-                x0 = x.expand(len(t), *shape)
-                context = d.sample_context(x0, draws)
-                for level, one in zip(t.tolist(), d(x0, t, context), strict=True):
-                    if not one.isfinite().all():
-                        raise CheckFailed(
-                            f"D is not finite at level {level} of {d.num_steps} for {name} "
-                            f"{shape}. Look for a division by a weight that ends at 0, a root or "
-                            f"power of a negative number, or a table that is one row short.",
-                            seed=0,
-                        )
+            _expect_finite(d, x, name)
+            if short is not None:
+                _expect_finite(short, x, name)
 
 
-@check
+def _expect_finite(d: Degradation, x: Tensor, name: str) -> None:
+    for t in torch.split(_all_levels(d.num_steps), 250):
+        x0 = x.expand(len(t), -1, -1, -1)
+        for level, one in zip(t.tolist(), d(x0, t, d.sample_context(x0, seeded(0))), strict=True):
+            if not one.isfinite().all():
+                raise CheckFailed(
+                    f"D is not finite at level {level} of {d.num_steps} for {name} "
+                    f"{tuple(x.shape[1:])}. Look for a division by a weight that ends at 0, a root "
+                    f"or power of a negative number, or a table that is one row short."
+                )
+
+
+@check("degradation", seed=0)
 def severity_grows(subject: Subject) -> None:
     """D goes away from the image as the level rises, hardly ever back, and ends elsewhere."""
     shape, draws, n = subject.shapes[0], seeded(0), 8
@@ -178,8 +103,7 @@ def severity_grows(subject: Subject) -> None:
     if not distance[-1] > 1e-3:
         raise CheckFailed(
             f"D(x, T) is the image itself, to {float(distance[-1]):.1g} on average, at T = "
-            f"{d.num_steps} on {n} images of {shape}: level T is the full degradation",
-            seed=0,
+            f"{d.num_steps} on {n} images of {shape}: level T is the full degradation"
         )
     fall = distance.cummax(0).values - distance
     if not fall.max() <= FALL * largest:
@@ -188,12 +112,11 @@ def severity_grows(subject: Subject) -> None:
             f"the mean distance from the image falls from {float(distance[:k].max()):.3g} to "
             f"{float(distance[k]):.3g} at level {int(levels[k])} of {d.num_steps} on {n} images "
             f"of {shape}: a higher level is a stronger degradation; level 0 is the clean image, T "
-            f"the most degraded",
-            seed=0,
+            f"the most degraded"
         )
 
 
-@on_scenes
+@on_scenes("degradation")
 def difference_is_the_difference(scene: Scene) -> None:
     """`difference(x0, t, s)` is D(x0, s) - D(x0, t), and zero for s = t."""
     d, x0, t, s, context = scene.d, scene.x0, scene.t, scene.s, scene.context

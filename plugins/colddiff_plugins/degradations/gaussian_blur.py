@@ -17,6 +17,7 @@ numpy: such an image is one period of an even signal, whose Fourier basis is the
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -67,15 +68,16 @@ class GaussianBlur(Degradation):
             raise ParameterError(
                 f"std: every step needs a positive one, got {std_i.min():g} to {std_i.max():g}"
             )
-        self._taps = _gaussian_taps(std_i, kernel_size)
+        self._std, self._kernel_size = std_i.tolist(), kernel_size
         self._padding = padding
         is_mean = torch.zeros(num_steps + 1)
         is_mean[-1] = float(final_mean)
         self.register_buffer("_is_mean", is_mean, persistent=False)
         self._is_mean: Tensor
         self._final_mean = final_mean
-        j = torch.arange(self._taps.shape[1], dtype=self._taps.dtype)
-        self._reach = math.ceil(2 * math.sqrt((2 * self._taps * j**2).sum()))  # variances add up
+        taps = _gaussian_taps(self._std, kernel_size)
+        j = torch.arange(taps.shape[1], dtype=taps.dtype)
+        self._reach = math.ceil(2 * math.sqrt((2 * taps * j**2).sum()))  # variances add up
 
     @property
     def locality(self) -> Locality | None:
@@ -115,7 +117,7 @@ class GaussianBlur(Degradation):
         """V, V⁻¹ and h of an axis of n pixels."""
         basis = _fourier_basis if self._padding == "circular" else _dct1_basis
         v, v_inverse, frequency = basis(n)
-        h = _cumulative_transfer(self._taps, frequency)
+        h = _cumulative_transfer(_gaussian_taps(self._std, self._kernel_size), frequency)
         if self._final_mean:
             h[-1] = 0  # the mean is added by itself: the DCT-I has no row for it
         return v.float(), v_inverse.float(), h.float()
@@ -126,10 +128,10 @@ def _outer(rows: Tensor, columns: Tensor) -> Tensor:
     return rows[:, None, :, None] * columns[:, None, None, :]
 
 
-def _gaussian_taps(std: Tensor, kernel_size: int) -> Tensor:
+def _gaussian_taps(std: Sequence[float], kernel_size: int) -> Tensor:
     """(T, kernel_size // 2 + 1): the taps of each kernel from its centre outwards."""
-    j = torch.arange(kernel_size // 2 + 1, dtype=std.dtype)
-    taps = torch.exp(-(j**2) / (2 * std[:, None] ** 2))
+    j = torch.arange(kernel_size // 2 + 1, dtype=torch.float64)
+    taps = torch.exp(-(j**2) / (2 * torch.tensor(std, dtype=torch.float64)[:, None] ** 2))
     return taps / (taps[:, :1] + 2 * taps[:, 1:].sum(1, keepdim=True))
 
 
