@@ -74,7 +74,7 @@ def same_without_a_context_it_does_not_use(scene: Scene) -> None:
         scene.fail(f"uses_context is False, and the step looks for {error} in the context", advice)
     for what, x_s in found.items():
         if not torch.equal(x_s, expected[what]):
-            scene.fail("uses_context is False, and the step is another one without", advice)
+            scene.fail("uses_context is False, and without a context the step is another", advice)
 
 
 def _runs(

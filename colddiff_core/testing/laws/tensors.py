@@ -131,8 +131,9 @@ def cost_does_not_grow(subject: Subject) -> None:
 
 def _cost(scene: Scene, d: Degradation, level: int) -> Operations:
     t = torch.full_like(scene.t, level)
+    seen = Operations()
     with torch.no_grad():
         d(scene.x0, t, scene.context)  # makes the tables
-        with Operations() as seen:
+        with seen:
             d(scene.x0, t, scene.context)
     return seen

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
@@ -28,6 +30,8 @@ parametrize.chosen = lambda kind, only: [
 ]
 
 class Still(Degradation):
+    expected_failures = EXPECTED
+
     def __init__(self, *, num_steps: int = 3) -> None:
         super().__init__(num_steps)
     def forward(self, x0, t, context=None):
@@ -35,9 +39,12 @@ class Still(Degradation):
 """
 
 
-def run(pytester: pytest.Pytester, arguments: str) -> pytest.RunResult:
+def run(
+    pytester: pytest.Pytester, arguments: str, expected: Mapping[str, str] = MappingProxyType({})
+) -> pytest.RunResult:
+    few = FEW.replace("EXPECTED", repr(dict(expected)))
     pytester.makepyfile(
-        f"{FEW}\n@parametrize_with_checks({arguments})\ndef test_conformance(check):\n    check()\n"
+        f"{few}\n@parametrize_with_checks({arguments})\ndef test_conformance(check):\n    check()\n"
     )
     return pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:cacheprovider", "-rA")
 
@@ -68,23 +75,21 @@ def test_cases_are_told_apart(pytester: pytest.Pytester) -> None:
 
 
 def test_an_expected_failure_fails_with_its_reason(pytester: pytest.Pytester) -> None:
-    result = run(pytester, 'Still, expected_failures={"severity_grows": "it stands still"}')
+    result = run(pytester, "Still", {"severity_grows": "it stands still"})
     result.assert_outcomes(passed=2, xfailed=1, skipped=1)
     result.stdout.fnmatch_lines(["XFAIL *[[]severity_grows] - it stands still*"])
 
 
 def test_an_expected_failure_that_passes_fails(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester, 'Still, expected_failures={"severity_grows": "still", "builds": "not yet"}'
-    )
+    result = run(pytester, "Still", {"severity_grows": "still", "builds": "not yet"})
     result.assert_outcomes(passed=1, failed=1, xfailed=1, skipped=1)
     result.stdout.fnmatch_lines(["*XPASS(strict)* not yet"])
 
 
 def test_an_unknown_name_is_an_error_at_collection(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        FEW.replace("parametrize.chosen = ", "_ = ")
-        + "@parametrize_with_checks(Still, expected_failures={'severity_grow': ''})\n"
+        FEW.replace("EXPECTED", "{'severity_grow': ''}")
+        + "@parametrize_with_checks(Still)\n"
         + "def test_conformance(check): ..."
     )
     result = pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:cacheprovider")
@@ -109,7 +114,9 @@ def test_every_check_has_a_name_and_a_sentence(kind: str) -> None:
     for check in every:
         assert check.name.isidentifier()
         assert check.summary.endswith(".")
-        assert check.kind == kind
+        assert kind in check.kinds
+    essential = {check.name for check in every if check.essential}
+    assert {"loads", "builds"} < essential < set(names)
 
 
 def test_a_kind_that_there_is_not() -> None:
@@ -127,9 +134,23 @@ def test_results_are_told_as_they_come() -> None:
     )
     assert told == results
     assert [replace(result, seconds=0) for result in results] == [
-        Result(name, "passed", "", None, "num_steps=2,schedule=geometric", 0)
+        Result(name, "passed", "", None, "num_steps=2,schedule=geometric", 0, essential=True)
         for name in ("builds", "level_0_is_the_image")
     ]
+
+
+def test_what_a_component_declares_is_expected_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = {"finite": "it is", "nothing_to_learn": "it has"}
+    monkeypatch.setattr(Desaturate, "expected_failures", reasons)
+    monkeypatch.setattr(Desaturate, "named_parameters", lambda _: [("w", None)])
+    results = check_component("desaturate", only=["finite", "nothing_to_learn"])
+    assert [(result.outcome, result.detail) for result in results] == [
+        ("failed", "it passes: take it out of expected_failures (it is)"),
+        ("expected", "it has"),
+    ]
+    monkeypatch.setattr(Desaturate, "expected_failures", {"finit": "it is"})
+    with pytest.raises(UsageError, match="no check of degradations is called 'finit'"):
+        check_component("desaturate", only=["finite"])
 
 
 def test_parameters_are_checked_as_a_recipe_is() -> None:
@@ -144,6 +165,10 @@ def test_parameters_are_checked_as_a_recipe_is() -> None:
 
 def test_what_needs_a_parameter_is_skipped_with_the_reason() -> None:
     results = check_component("mnist")
+    assert [r.check for r in results if r.essential and r.outcome == "skipped"] == [
+        "builds",
+        "images_are_uint8",
+    ]
     ran = {result.check for result in results if result.outcome == "passed"}
     assert ran == {"loads", "parameters_documented", "imports_lightly"}
     assert {result.detail for result in results} == {

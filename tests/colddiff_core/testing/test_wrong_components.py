@@ -93,7 +93,7 @@ class DeniesThatItLooks(Improved):
     uses_context: ClassVar[bool] = False
 
 
-@caught_by("same_without_a_context_it_does_not_use", "is another one without a context")
+@caught_by("same_without_a_context_it_does_not_use", "without a context the step is another")
 class LooksIfItCan(Improved):
     uses_context: ClassVar[bool] = False
 
@@ -129,12 +129,62 @@ class Net(Restorer):
         image_shape: (C, H, W) of the images.
     """
 
+    size_multiple: int | None = 1
+    reach: int | None = 1
+
     def __init__(self, image_shape: ImageShape) -> None:
         super().__init__(image_shape)
         self.conv = nn.Conv2d(image_shape[0], image_shape[0], 3, padding=1)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return x_t + self.conv(x_t) * (1 + t.float() / 100)[:, None, None, None]
+
+
+@caught_by("size_multiple_is_true", r"size_multiple is 4, and R fails on images of \(8, 8\)")
+class FlattensOneSize(Net):
+    size_multiple = 4
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return super().forward(x_t.reshape(-1, *self.image_shape), t)
+
+
+@caught_by("size_multiple_is_true", "something else after images of other sizes")
+class RemembersTheFirstSize(Net):
+    size_multiple = 1
+    size = 0
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        places, self.size = x_t.shape[3] - self.size, x_t.shape[3]
+        return super().forward(x_t, t) + 0.01 * places
+
+
+@caught_by("size_multiple_is_true", r"\(2, 3, 8, 17\) R makes \(2, 3, 8, 16\)")
+class HalvesOddSizes(Net):
+    size_multiple = 1
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        small = nn.functional.avg_pool2d(super().forward(x_t, t), 2)
+        return nn.functional.interpolate(small, scale_factor=2.0)
+
+
+@caught_by("size_multiple_is_true", "expected a number of pixels, or None")
+class NoMultiple(Net):
+    size_multiple = 0
+
+
+@caught_by("reach_is_true", "reach is 0, and what lies farther away changes")
+class LooksAtItsNeighbours(Net):
+    size_multiple = 1
+    reach = 0
+
+
+@caught_by("reach_is_true", "or None where it is the whole image")
+class HasStatistics(Net):
+    size_multiple = 1
+    reach = 1
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return super().forward(nn.functional.instance_norm(x_t), t)
 
 
 @caught_by("builds", r"built for images of \(3, 16, 24\), its image_shape is \(3, 24, 16\)")
@@ -150,7 +200,7 @@ class DividesByItsLevelLessOne(Net):
         return super().forward(x_t, t) / (t - 1)[:, None, None, None]
 
 
-@caught_by("result_like_the_input", r"R\(x_t, t\) is torch\.float32 \(3, 3, 14, 14\)")
+@caught_by("result_like_the_input", r"R\(x_t, t\) is torch\.float32 \(5, 3, 14, 14\)")
 class LosesABorder(Net):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return super().forward(x_t, t)[:, :, 1:-1, 1:-1]
@@ -175,7 +225,7 @@ class NormalizesTheBatch(Net):
 
 
 @caught_by("deterministic", "gives something else later")
-@caught_by("no_global_randomness", "dropout goes by self.training")
+@caught_by("no_global_randomness", "Dropout goes by self.training")
 class AlwaysDropsOut(Net):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return super().forward(nn.functional.dropout(x_t), t)
@@ -295,7 +345,7 @@ class FitsAtRandom(Flat):
         self.mean.add_(torch.rand(()))
 
 
-@caught_by("works_through_a_model_folder", "keep what `fit` learns in buffers")
+@caught_by("works_through_a_model_folder", "generates otherwise.* keep what `fit` learns in those")
 class Forgets(Flat):
     center = torch.zeros(())
 
