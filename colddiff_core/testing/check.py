@@ -13,8 +13,8 @@ from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 _LAWS = (
-    *("common", "calls", "draws", "values", "sizes", "context", "tensors"),
-    *("sampler", "restorer", "prior", "dataset", "exporter", "process"),
+    *("common", "calls", "values", "sizes", "context", "tensors"),
+    *("sampler", "restorer", "dataset", "exporter", "process"),
 )
 """The modules of `laws`, in the order in which their checks are best read."""
 
@@ -26,6 +26,7 @@ class Check:
     Attributes:
         name: what it demands, e.g. `"level_0_is_the_image"`.
         summary: the same in a sentence.
+        advice: how to keep it; ends the message of a failure.
         kinds: of the components it is for.
         law: raises `CheckFailed` or `CheckSkipped`.
         essential: whether nothing is known of a component for which it was skipped.
@@ -34,6 +35,7 @@ class Check:
 
     name: str
     summary: str
+    advice: str
     kinds: tuple[str, ...]
     law: Callable[[Subject], None]
     essential: bool
@@ -46,8 +48,13 @@ class Check:
             CheckFailed: it breaks the law, or raises where it should not.
             CheckSkipped: the law does not apply to it.
         """
-        with blaming(self.seed):
-            self.law(subject)
+        try:
+            with blaming(self.seed):
+                self.law(subject)
+        except CheckFailed as failure:
+            if self.advice:
+                failure.args = (f"{str(failure).rstrip('.')}. {self.advice}",)
+            raise
 
 
 Outcome = Literal["passed", "failed", "expected", "skipped"]
@@ -80,7 +87,7 @@ class Result:
 def check(
     *kinds: str, essential: bool = False, seed: int | None = None
 ) -> Callable[[Callable[[Subject], None]], Check]:
-    """Make a check of a function, named and summarised as the function is.
+    """Make a check of a function: its name, and from its docstring the summary and the advice.
 
     Args:
         *kinds: of the components that it is for.
@@ -89,8 +96,8 @@ def check(
     """
 
     def of(law: Callable[[Subject], None]) -> Check:
-        summary = (inspect.getdoc(law) or "").partition("\n")[0]
-        return Check(law.__name__, summary, kinds, law, essential, seed)
+        summary, _, advice = (inspect.getdoc(law) or "").partition("\n")
+        return Check(law.__name__, summary, " ".join(advice.split()), kinds, law, essential, seed)
 
     return of
 

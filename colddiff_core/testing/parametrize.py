@@ -62,20 +62,18 @@ def parametrize_with_checks(
 
     item = resolve(target)
     cases = tuple(cases)
-    reasons = expected_failures(item)
 
-    def marks(check: Check) -> list[Any]:
-        if check.name not in reasons:
-            return []
-        return [pytest.mark.xfail(strict=True, raises=CheckFailed, reason=reasons[check.name])]
-
+    marks = {
+        name: [pytest.mark.xfail(strict=True, raises=CheckFailed, reason=reason)]
+        for name, reason in expected_failures(item).items()
+    }
     return pytest.mark.parametrize(
         "check",
         [
             pytest.param(
                 BoundCheck(check, item, params),
                 id=check.name if len(cases) == 1 else f"{case_label(params)}-{check.name}",
-                marks=marks(check),
+                marks=marks.get(check.name, []),
             )
             for params in cases
             for check in chosen(item.kind, None)

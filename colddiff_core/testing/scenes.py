@@ -7,17 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core.contracts.component import name_of
 from colddiff_core.contracts.degradation import Context, Degradation, ImageShape
 from colddiff_core.contracts.errors import ContextError, ParameterError, UsageError
 from colddiff_core.registry.components import registry
 from colddiff_core.testing.check import Check, blaming, check
-from colddiff_core.testing.inputs import CLOSE, distances, images, levels, seeded, take
 from colddiff_core.testing.subject import SMALL, Subject
 from colddiff_core.testing.verdict import CheckFailed
 from colddiff_core.testing.watch import global_seed
+
+CLOSE = 1e-4
+"""Largest difference of results that should be equal but for rounding, where images are in
+[-1, 1]."""
 
 BATCHES = (5, 3, 1, 12)
 """Batch sizes of the scenes; their seeds are 0, 1, 2 and 3."""
@@ -45,6 +49,11 @@ class Scene:
     context: Context = field(default_factory=dict)
     degradation: Any = None
     seed: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Of the component."""
+        return self.subject.kind
 
     @property
     def d(self) -> Degradation:
@@ -86,6 +95,14 @@ class Scene:
         """The same with another component."""
         return replace(self, part=part)
 
+    def to(self, device: str, part: nn.Module) -> "Scene":
+        """The same on another device, with a copy of the component."""
+        arguments, context = (
+            {name: value.to(device) for name, value in tensors.items()}
+            for tensors in (self.arguments, self.context)
+        )
+        return replace(self, part=part.to(device), arguments=arguments, context=context)
+
     def take(self, index: slice) -> "Scene":
         """The same with some of the images."""
         arguments, context = take(self.arguments, index), take(self.context, index)
@@ -93,17 +110,26 @@ class Scene:
 
     def calls(self) -> dict[str, Callable[[], Any]]:
         """What is called to get images from it."""
-        calls = CALLS[self.subject.kind]
-        return {what: functools.partial(call, self) for what, call in calls.items()}
+        return {what: functools.partial(call, self) for what, call in CALLS[self.kind].items()}
+
+    def all_calls(self) -> dict[str, Callable[[], Any]]:
+        """These, and what else is called."""
+        others = OTHER_CALLS if self.kind == "degradation" else {}
+        return self.calls() | {w: functools.partial(call, self) for w, call in others.items()}
 
     @torch.no_grad()
     def results(self) -> dict[str, Any]:
         """What these calls return."""
         return {what: call() for what, call in self.calls().items()}
 
+    def degraded(self, level: int | None = None) -> Tensor:
+        """D of the images at their levels, or all at one."""
+        t = self.t if level is None else torch.full_like(self.t, level)
+        return self.d(self.x0, t, self.context)  # type: ignore[no-any-return]
+
     def draw(self, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """All that the component draws for some images."""
-        if self.subject.kind == "prior":
+        if self.kind == "prior":
             x_t, context = self.part.sample(len(images), generator)
             return {"x_T": x_t, **named(context)}
         return named(self.d.sample_context(images, generator))
@@ -112,18 +138,18 @@ class Scene:
         parts = [f"{len(self.x0)} images of {self.shape}"]
         if "t" in self.arguments:
             parts.append(f"at levels {self.t.tolist()}")
-        if self.subject.kind == "degradation":
+        if self.kind == "degradation":
             parts.append(f"of {self.d.num_steps}")
         if self.degradation is not None:
             parts.append(f"to {self.s.tolist()} with {name_of(self.degradation)}")
         return " ".join(parts) + f", seed {self.seed}"
 
-    def fail(self, what: str, advice: str) -> NoReturn:
+    def fail(self, what: str) -> NoReturn:
         """Report a broken law."""
-        raise CheckFailed(f"{what} ({self}). {advice}", self.seed)
+        raise CheckFailed(f"{what} ({self})", self.seed)
 
     def expect_close(
-        self, found: Tensor, expected: Tensor, what: str, advice: str, tolerance: float = 0
+        self, found: Tensor, expected: Tensor, what: str, tolerance: float = 0
     ) -> None:
         """Compare (B, C, H, W) images with those that the law demands.
 
@@ -131,20 +157,15 @@ class Scene:
             found: what the component gave.
             expected: what it should have given.
             what: begins the message, followed by the image and the difference.
-            advice: ends it.
             tolerance: the largest difference accepted, relative where values are over 1; if 0,
                 what rounding makes of it, which is more in a network.
         """
         if found.shape != expected.shape:
-            self.fail(f"{what}: shape {tuple(found.shape)}, not {tuple(expected.shape)}", advice)
+            self.fail(f"{what}: shape {tuple(found.shape)}, not {tuple(expected.shape)}")
         off = distances(found, expected)
-        most = tolerance or (1e-3 if self.subject.kind == "restorer" else CLOSE)
-        wrong = (~(off <= most)).nonzero().flatten().tolist()
-        if wrong:
-            k = wrong[0]
-            self.fail(
-                f"{what}: image {k} (level {int(self.t[k])}) is off by {float(off[k]):.2g}", advice
-            )
+        most = tolerance or (1e-3 if self.kind == "restorer" else CLOSE)
+        for k in (~(off <= most)).nonzero().flatten().tolist():
+            self.fail(f"{what}: image {k} (level {int(self.t[k])}) is off by {float(off[k]):.2g}")
 
 
 CALLS: Mapping[str, Mapping[str, Callable[[Scene], Any]]] = {
@@ -164,13 +185,46 @@ CALLS: Mapping[str, Mapping[str, Callable[[Scene], Any]]] = {
 }
 """By kind: how images are got from a component, as messages write it."""
 
-OTHER_CALLS: Mapping[str, Mapping[str, Callable[[Scene], Any]]] = {
-    "degradation": {
-        "sample_context": lambda scene: scene.d.sample_context(scene.x0, seeded(0)),
-        "estimate_context": lambda scene: estimate(scene, scene.x0),
-    }
+OTHER_CALLS: Mapping[str, Callable[[Scene], Any]] = {
+    "sample_context": lambda scene: scene.d.sample_context(scene.x0, seeded(0)),
+    "estimate_context": lambda scene: estimate(scene, scene.x0),
 }
-"""What else of it is called."""
+"""What else of a degradation is called."""
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A CPU generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n: int, shape: ImageShape, draws: torch.Generator) -> Tensor:
+    """Noise and smooth images in turn, in [-1, 1], both ends among the values of the noise."""
+    channels, height, width = shape
+    noise = 0.7 * torch.randn(n, *shape, generator=draws)
+    coarse = torch.rand(n, channels, 4, 4, generator=draws) * 2 - 1
+    smooth = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+    return torch.where(torch.arange(n)[:, None, None, None] % 2 == 0, noise, smooth).clamp(-1, 1)
+
+
+def levels(n: int, num_steps: int, draws: torch.Generator) -> Tensor:
+    """Levels 0, 1 and T where there is room, and any others, in any order; one alone is above 0."""
+    drawn = torch.randint(0, num_steps + 1, (n,), generator=draws)
+    if n == 1:
+        return drawn.clamp(min=1)
+    drawn[: min(n, 3)] = torch.tensor([num_steps, 0, 1])[:n]
+    return drawn[torch.randperm(n, generator=draws)]
+
+
+def take(context: Context, index: slice) -> dict[str, Tensor]:
+    """The context, or other arguments, of some images of a batch."""
+    return {name: value[index] for name, value in context.items()}
+
+
+def distances(found: Tensor, expected: Tensor) -> Tensor:
+    """(B,): the largest difference in each image, in units of its largest value if over 1."""
+    found, expected = found.detach().double(), expected.detach().double()
+    off = (found - expected).abs().flatten(1).amax(1)
+    return off / expected.abs().flatten(1).amax(1).clamp(min=1)
 
 
 def estimate(scene: Scene, x_t: Tensor) -> Context | None:
@@ -205,7 +259,7 @@ def make(
         with torch.no_grad():
             for parameter in part.parameters():
                 parameter.add_(NUDGE * torch.randn(parameter.shape, generator=draws))
-    return part.eval() if isinstance(part, torch.nn.Module) else part
+    return part.eval() if isinstance(part, nn.Module) else part
 
 
 def with_steps(subject: Subject, shape: ImageShape, num_steps: int) -> Degradation | None:

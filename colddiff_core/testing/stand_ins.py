@@ -74,18 +74,3 @@ class TypedFade(Degradation):
         fades = (columns >= context["column"][:, None]) & context["marked"][:, None]
         weight = (t / self.num_steps)[:, None, None, None] * fades[:, None, None, :]
         return (x0 * (1 - weight) + context["tone"] * weight).to(x0.dtype)
-
-
-class Unusable(Restorer):
-    """No restorer: it raises.
-
-    Args:
-        image_shape: (C, H, W) of the images.
-    """
-
-    def __init__(self, image_shape: ImageShape) -> None:
-        super().__init__(image_shape)
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
-        """Raise."""
-        raise RuntimeError("this restorer cannot be run")

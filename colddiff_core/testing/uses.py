@@ -1,34 +1,23 @@
-"""What is done with a trained process, tried on a small one."""
+"""Small processes with a component in them, and exported files held against them."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from colddiff_core.contracts.degradation import Degradation, ImageShape
 from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.contracts.exporter import Exporter
 from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.timesteps import evenly
-from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build, registry
-from colddiff_core.testing.check import one_line
-from colddiff_core.testing.inputs import images, seeded
-from colddiff_core.testing.scenes import Scene, make, scenes
+from colddiff_core.testing.scenes import images, make, scenes, seeded
 from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import SMALL, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
-from colddiff_core.testing.watch import global_seed
-from colddiff_core.training.engine import reconstruction_loss
-from colddiff_core.training.minibatch import Minibatch
-
-STEPS = 10
-"""Of a short training."""
 
 TOLERANCE = 2e-4
 """Largest difference of an exported file from torch, which checked itself in single steps."""
@@ -99,106 +88,6 @@ def _served(prior: Prior) -> Degradation:
                 f"images, and {type(d).__name__} takes {spec.dtype} {spec.shape} for each"
             )
     return d
-
-
-def expect_to_learn(process: ColdDiffusion, lr: float = 1e-3) -> None:
-    """Ten steps on one batch, with the same levels and contexts, lower the loss.
-
-    Raises:
-        CheckFailed: the loss is not finite, or never lower than it was at first.
-    """
-    x0 = images(8, process.image_shape, seeded(0))
-    draws = seeded(1)
-    t = torch.randint(1, process.num_steps + 1, (len(x0),), generator=draws)
-    pixels = ((x0 + 1) * 127.5).round().to(torch.uint8)
-    minibatch = Minibatch(pixels, t, process.sample_context(from_uint8(pixels), draws))
-    process.train()
-    optimizer = torch.optim.Adam(process.restorer.parameters(), lr=lr)
-    losses = []
-    for _ in range(STEPS + 1):
-        loss = reconstruction_loss(process.degradation, process.restorer, minibatch)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-    process.eval()
-    if not all(torch.tensor(losses).isfinite()):
-        raise CheckFailed(f"the loss of a training of {STEPS} steps is not finite: {losses}")
-    if not min(losses[1:]) < losses[0]:
-        raise CheckFailed(
-            f"{STEPS} steps of training on one batch do not lower the loss: {losses[0]:.4g} at "
-            f"first, {min(losses[1:]):.4g} at best. A loss of 0 means that level t is the clean "
-            f"image; one that stays, that nothing is learnt"
-        )
-
-
-def expect_the_same_from_a_folder(process: ColdDiffusion, folder: Path) -> None:
-    """A model folder gives back the same process.
-
-    Raises:
-        CheckFailed: what was loaded degrades, restores or generates something else.
-    """
-    x0 = images(2, process.image_shape, seeded(0))
-    context, levels = process.sample_context(x0, seeded(1)), short(process)
-    with global_seed(99):
-        loaded = ColdDiffusion.load(process.save(folder / "model"))
-    results: list[dict[str, Tensor]] = []
-    for model in (process, loaded):
-        x_t = model.degrade(x0, levels[0], context)
-        results.append({"degrades": x_t, "restores": model.restore(x_t, levels, context)})
-        if process.prior is not None:
-            results[-1]["generates"] = model.generate(3, timesteps=levels, generator=seeded(0))
-    for what, before in results[0].items():
-        if not torch.equal(before, results[1][what]):
-            raise CheckFailed(
-                f"after it was saved and loaded, a model {what} otherwise, by "
-                f"{float((before - results[1][what]).abs().max()):.2g}: a model folder stores "
-                f"parameters of components, and the weights and persistent buffers of restorer "
-                f"and prior: keep what `fit` learns in those"
-            )
-
-
-def run_traced(module: nn.Module, traced: Scene, other: Scene) -> Tensor:
-    """Trace a module with a dynamic batch, and run the program on a batch of another size.
-
-    Args:
-        module: a degradation or a restorer.
-        traced: what it is traced with.
-        other: what the program is run with.
-
-    Raises:
-        CheckFailed: it cannot be traced, or the program fails on the other batch.
-    """
-    dynamic = {0: torch.export.Dim("batch")}
-    arguments, others = (
-        (scene.x0, scene.t, dict(scene.context))[: 3 if isinstance(module, Degradation) else 2]
-        for scene in (traced, other)
-    )
-    shapes = (dynamic, dynamic, dict.fromkeys(traced.context, dynamic))[: len(arguments)]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.export.export(module, arguments, dynamic_shapes=shapes).module()
-        with torch.no_grad():
-            found: Tensor = program(*others)
-    except Exception as error:
-        raise CheckFailed(
-            f"torch.export cannot trace {type(module).__name__} for any batch: {one_line(error)}. "
-            f"No Python branch, int() or .item() looks at the values of a tensor, nor at the size "
-            f"of the batch: use torch.where, indexing, and x.shape[0] or -1"
-        ) from error
-    return found
-
-
-def expect_an_onnx_file(process: ColdDiffusion, folder: Path) -> None:
-    """The process is exported to ONNX, and the file agrees with torch.
-
-    Raises:
-        CheckFailed: it does not agree, seen from outside.
-    """
-    exporter = build("exporter", "onnx")
-    path = exporter.export(process, folder / "model.onnx").path
-    expect_to_agree(exporter, path, process, "this component")
 
 
 def expect_to_agree(exporter: Exporter, path: Path, process: ColdDiffusion, what: str) -> None:

@@ -47,77 +47,67 @@ def loads(subject: Subject) -> None:
 
 @check(*KINDS)
 def parameters_documented(subject: Subject) -> None:
-    """Every parameter has a type, can be set by a recipe, and has a text under `Args:`."""
+    """Every parameter has a type, can be set by a recipe, and has a text under `Args:`.
+
+    Put * before the parameters in the signature of __init__, and a line 'parameter: …' for each
+    under 'Args:' in the docstring of the class. `name` in a recipe says what component is meant.
+    """
     cls, parameters = subject.cls, Parameters.of(subject.cls)
     given = list(parameters.model.model_fields)[: GIVEN.get(subject.kind, 0)]
     for name, field in parameters.model.model_fields.items():
         if name not in parameters.from_recipe and name not in given:
-            raise CheckFailed(
-                f"{cls.__name__}: a recipe cannot set {name!r}, because it is positional: put * "
-                f"before it in the signature of __init__"
-            )
+            raise CheckFailed(f"a recipe cannot set {name!r}, because it is positional")
         if name == "name":
-            raise CheckFailed(
-                f"{cls.__name__}: a recipe cannot set 'name', which says what component is meant: "
-                f"call the parameter otherwise"
-            )
+            raise CheckFailed("a recipe cannot set 'name': call the parameter otherwise")
         if not field.description:
-            raise CheckFailed(
-                f"{cls.__name__}: {name!r} is not explained: add a line '{name}: …' under 'Args:' "
-                f"in the docstring of the class"
-            )
+            raise CheckFailed(f"{name!r} is not explained in the docstring of {cls.__name__}")
     parameters.model.model_json_schema()
 
 
 @check(*KINDS)
 def imports_lightly(subject: Subject) -> None:
-    """The plugin's module imports no heavy package and prints nothing: listing plugins is quick."""
+    """The plugin's module imports no heavy package and prints nothing: listing plugins is quick.
+
+    Keep the hooks in a module that imports only Component and hookimpl, and name the class by its
+    target, 'package.module:Class'; results alone go to standard output.
+    """
     module = subject.item.module
     if not module:
         raise CheckSkipped(f"{subject.item.identity} is not registered by a plugin")
     answer = _imported(module)
     if answer["heavy"]:
-        raise CheckFailed(
-            f"{module}, which the entry point names, imports {', '.join(answer['heavy'])}: keep "
-            f"the hooks in a module that imports only Component and hookimpl, and name the class "
-            f"by its target, 'package.module:Class'"
-        )
+        heavy = ", ".join(answer["heavy"])
+        raise CheckFailed(f"{module}, which the entry point names, imports {heavy}")
     if answer["printed"]:
-        raise CheckFailed(
-            f"importing {module} prints {answer['printed'][:80]!r}: results alone go to standard "
-            f"output"
-        )
+        raise CheckFailed(f"importing {module} prints {answer['printed'][:80]!r}")
 
 
 @check(*KINDS, essential=True)
 def builds(subject: Subject) -> None:
-    """It is built with these parameters, and refuses a size it cannot take by ParameterError."""
+    """It is built with these parameters, and refuses a size it cannot take by ParameterError.
+
+    Pass image_shape on to super().__init__ as it is.
+    """
     subject.need_params()
     if subject.kind not in (*SHAPED, "degradation"):
         subject.build()
         return
-    refusals: list[str] = []
-    for shapes in (SMALL, LARGER):
-        before = len(refusals)
-        for shape in shapes:
-            try:
-                part = subject.build(shape)
-            except ParameterError as error:
-                refusals.append(one_line(error))
-                continue
-            except Exception as error:
-                raise CheckFailed(
-                    f"image_shape={shape}: {one_line(error)}. A size that it cannot take is "
-                    f"refused with ParameterError"
-                ) from error
-            if subject.kind in SHAPED and tuple(part.image_shape) != shape:
-                raise CheckFailed(
-                    f"built for images of {shape}, its image_shape is {part.image_shape}: pass "
-                    f"image_shape on to super().__init__ as it is"
-                )
-        if len(refusals) - before < len(shapes):
-            return
-    raise CheckFailed(f"refused for every image shape, {[*SMALL, *LARGER]}: {refusals[0]}")
+    refusals = []
+    for shape in (*SMALL, *LARGER):
+        try:
+            part = subject.build(shape)
+        except ParameterError as error:
+            refusals.append(one_line(error))
+            continue
+        except Exception as error:
+            raise CheckFailed(
+                f"image_shape={shape}: {one_line(error)}. A size that it cannot take is refused "
+                f"with ParameterError"
+            ) from error
+        if subject.kind in SHAPED and tuple(part.image_shape) != shape:
+            raise CheckFailed(f"built for images of {shape}, its image_shape is {part.image_shape}")
+    if len(refusals) == len([*SMALL, *LARGER]):
+        raise CheckFailed(f"refused for every image shape, {[*SMALL, *LARGER]}: {refusals[0]}")
 
 
 @check(*KINDS)

@@ -2,22 +2,24 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from colddiff_core.contracts.errors import ExportError, ModelFileError, UsageError
+from colddiff_core.contracts.component import name_of
+from colddiff_core.contracts.errors import ColdDiffError, ExportError, ModelFileError, UsageError
 from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build
 from colddiff_core.testing import uses
 from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.fresh import run_python
-from colddiff_core.testing.inputs import images, seeded
-from colddiff_core.testing.stand_ins import TypedFade, Unusable
+from colddiff_core.testing.scenes import images, seeded
+from colddiff_core.testing.stand_ins import TypedFade
 from colddiff_core.testing.subject import ImageShape, Subject, Target
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 from colddiff_core.testing.watch import drawn_from
@@ -47,21 +49,24 @@ CONTEXTS: Mapping[str, Target] = {NO_CONTEXT: "desaturate", "float, int64 and bo
 
 @check("exporter")
 def says_how_its_files_are_known(subject: Subject) -> None:
-    """`suffix` is a dot and a few letters; an exporter that writes folders has a `marker`."""
+    """`suffix` is a dot and a few letters; an exporter that writes folders has a `marker`.
+
+    The marker is a file that is in each of the folders.
+    """
     exporter: Exporter = subject.build()
     suffix = getattr(exporter, "suffix", None)
     if not isinstance(suffix, str) or not re.fullmatch(r"(\.[A-Za-z0-9][A-Za-z0-9_-]*)?", suffix):
         raise CheckFailed(f"suffix is {suffix!r}: expected a dot and letters, '.onnx' for example")
     if not suffix and not exporter.marker:
-        raise CheckFailed(
-            "neither suffix nor marker is set: name the ending of the files, or a file that is in "
-            "each of the folders"
-        )
+        raise CheckFailed("neither suffix nor marker is set")
 
 
 @check("exporter", essential=True, seed=0)
 def writes_what_agrees_with_torch(subject: Subject) -> None:
-    """A file runs the loop as torch does, with each kind of context unless it refuses them."""
+    """A file runs the loop as torch does, with each kind of context unless it refuses them.
+
+    The report says where it was written, and what was compared with torch.
+    """
     exporter: Exporter = subject.build()
     for what in CONTEXTS:
         try:
@@ -79,7 +84,7 @@ def writes_what_agrees_with_torch(subject: Subject) -> None:
         if not report.checks or not report.max_error <= report.tolerance:
             raise CheckFailed(
                 f"with {what} the report tells of {len(report.checks)} comparisons with torch "
-                f"and a tolerance of {report.tolerance}: run the file and compare"
+                f"and a tolerance of {report.tolerance}"
             )
         uses.expect_to_agree(exporter, path, written.process, what)
 
@@ -91,15 +96,17 @@ def describes_itself(subject: Subject) -> None:
     (process, *_), path = _written(subject, exporter)
     model = exporter.open(path, device="cpu")
     found = (tuple(model.image_shape), model.num_steps, model.recipe.degradation.name)
-    assert process.degradation.config is not None  # noqa: S101 - it was built
-    expected = (SHAPE, process.num_steps, process.degradation.config.name)
+    expected = (SHAPE, process.num_steps, name_of(process.degradation))
     if found != expected:
         raise CheckFailed(f"opened again, the file is of {found}, not {expected}")
 
 
 @check("exporter", seed=0)
 def opens_without_torch(subject: Subject) -> None:
-    """Where a file is run neither torch nor onnx is imported."""
+    """Where a file is run neither torch nor onnx is imported.
+
+    Import what writes files inside `export`.
+    """
     if subject.build().needs_torch:
         raise CheckSkipped("its files are for torch to run")
     module, _, name = subject.item.component.target.partition(":")
@@ -116,10 +123,7 @@ def opens_without_torch(subject: Subject) -> None:
     printed = run_python(_OPEN, module, name, params, str(path), str(arrays))
     imported = json.loads(printed.splitlines()[-1])
     if imported:
-        raise CheckFailed(
-            f"opening and running a file imports {' and '.join(imported)}: import what writes "
-            f"files inside `export`"
-        )
+        raise CheckFailed(f"opening and running a file imports {' and '.join(imported)}")
     off = float((torch.from_numpy(np.load(arrays)) - process.restore(x_t)).abs().max())
     if not off <= uses.TOLERANCE:
         raise CheckFailed(f"in a fresh interpreter the file differs from torch by {off:.2g}")
@@ -131,20 +135,12 @@ def refuses_a_damaged_file(subject: Subject) -> None:
     exporter: Exporter = subject.build()
     _, whole = _written(subject, exporter)
     halves = {name: data[: len(data) // 2] for name, data in _content(whole).items()}
-    missing, cut, text = (
-        subject.folder / f"{name}{exporter.suffix}" for name in ("missing", "cut", "text")
-    )
-    _write(cut, halves)
-    _write(text, {exporter.marker: b"hello"})
-    for path in (missing, cut, text):
-        message = f"open of a {path.stem} file raises no ModelFileError"
-        try:
+    text = {exporter.marker: b"hello"}
+    for name, content in {"missing": {}, "cut": halves, "text": text}.items():
+        path = subject.folder / f"{name}{exporter.suffix}"
+        _write(path, content)
+        with _expecting(ModelFileError, f"open of a {name} file"):
             exporter.open(path, device="cpu")
-        except ModelFileError:
-            continue
-        except Exception as error:
-            raise CheckFailed(f"{message}: {one_line(error)}") from error
-        raise CheckFailed(message)
 
 
 @check("exporter")
@@ -152,55 +148,59 @@ def refuses_an_unknown_device(subject: Subject) -> None:
     """A device that there is not raises UsageError."""
     exporter: Exporter = subject.build()
     _, path = _written(subject, exporter)
-    try:
+    with _expecting(UsageError, "open(path, device='abacus')"):
         exporter.open(path, device="abacus")
-    except UsageError:
-        return
-    raise CheckFailed("open(path, device='abacus') raises no UsageError")
 
 
 @check("exporter")
 def leaves_nothing_on_failure(subject: Subject) -> None:
-    """A failed export raises ExportError, leaves no file, and keeps the one that was there."""
+    """A failed export raises ExportError, leaves no file, and keeps the one that was there.
+
+    Write to colddiff_core.disk.atomic_path(path), which leaves that.
+    """
     exporter: Exporter = subject.build()
     folder = subject.folder / "failed"
     folder.mkdir()
     path, before = folder / f"model{exporter.suffix}", {exporter.marker: b"what was there before"}
     _write(path, before)
-    with Subject.of(Unusable) as other, uses.process(restorer=other.build(SHAPE)) as process:
-        try:
-            exporter.export(process, path)
-        except ExportError:
-            pass
-        except Exception as error:
-            raise CheckFailed(
-                f"a restorer that raises is reported by {type(error).__name__}, not by ExportError"
-            ) from error
-        else:
-            raise CheckFailed("a restorer that raises is exported without an error")
+    with uses.process(SHAPE) as process, _expecting(ExportError, "export of a broken restorer"):
+        process.restorer.forward = _broken  # type: ignore[method-assign]
+        exporter.export(process, path)
     left = sorted(item.name for item in folder.iterdir())
     if _content(path) != before or left != [path.name]:
-        raise CheckFailed(
-            f"after a failed export the folder holds {left}, and not what was there before: write "
-            f"to colddiff_core.disk.atomic_path(path), which leaves that"
-        )
+        raise CheckFailed(f"after a failed export the folder holds {left}, not what was there")
 
 
 @check("exporter")
 def keeps_the_process(subject: Subject) -> None:
-    """Exporting changes neither weights nor mode of a process, and draws no global number."""
+    """Exporting changes neither weights nor mode of a process, and draws no global number.
+
+    Use a generator of its own.
+    """
     written, _ = _written(subject, subject.build())
-    changed = [
-        name
-        for name, value in written.process.state_dict().items()
-        if name not in written.before or not torch.equal(value, written.before[name])
-    ]
-    if changed:
-        raise CheckFailed(f"exporting changes {changed[0]!r}")
+    for name, value in written.process.state_dict().items():
+        if name not in written.before or not torch.equal(value, written.before[name]):
+            raise CheckFailed(f"exporting changes {name!r}")
     if any(part.training for part in written.process.modules()):
         raise CheckFailed("exporting leaves the process in training mode")
     if written.drawn:
-        raise CheckFailed(f"exporting draws from {written.drawn[0]}: use a generator of its own")
+        raise CheckFailed(f"exporting draws from {written.drawn[0]}")
+
+
+def _broken(*_: Tensor) -> Tensor:
+    raise RuntimeError("this restorer cannot be run")
+
+
+@contextmanager
+def _expecting(kind: type[ColdDiffError], what: str) -> Iterator[None]:
+    """Fail unless an error of some kind is raised within the context."""
+    try:
+        yield
+    except kind:
+        return
+    except Exception as error:
+        raise CheckFailed(f"{what} raises no {kind.__name__}: {one_line(error)}") from error
+    raise CheckFailed(f"{what} raises no {kind.__name__}")
 
 
 def _content(path: Path) -> dict[str, bytes]:

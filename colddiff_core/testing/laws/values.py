@@ -5,13 +5,10 @@ from torch import Tensor
 
 from colddiff_core.contracts.degradation import Degradation
 from colddiff_core.testing.check import check
-from colddiff_core.testing.inputs import images, seeded
 from colddiff_core.testing.laws.calls import DTYPES
-from colddiff_core.testing.scenes import Scene, on_scenes, with_steps
+from colddiff_core.testing.scenes import Scene, images, on_scenes, seeded, with_steps
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed
-
-WHERE = "torch.where(t[:, None, None, None] == 0, x0, x_t)"
 
 MOST_LEVELS = 64
 """How many levels are looked at where there are too many for all."""
@@ -22,40 +19,38 @@ FALL = 0.05
 
 @on_scenes("degradation", essential=True)
 def level_0_is_the_image(scene: Scene) -> None:
-    """D(x0, 0) is x0, bit for bit, in every floating type."""
+    """D(x0, 0) is x0, bit for bit, in every floating type.
+
+    Level 0 is the clean image, exactly: return torch.where(t[:, None, None, None] == 0, x0, x_t).
+    """
     for dtype in DTYPES:
         x0 = (scene.x0.double() / 3).to(dtype)  # all bits of the mantissa in use
-        x_t = scene.d(x0, torch.zeros_like(scene.t), scene.context)
+        x_t = scene.on(x0).degraded(0)
         if x_t.shape != x0.shape or not torch.equal(x_t.to(dtype), x0):
             off = (x_t.double() - x0.double()).abs().max() if x_t.shape == x0.shape else torch.inf
-            scene.fail(
-                f"D(x0, 0) is not x0 in {dtype}: it is off by {float(off):.2g}",
-                f"Level 0 is the clean image, exactly: return {WHERE}.",
-            )
+            scene.fail(f"D(x0, 0) is not x0 in {dtype}: it is off by {float(off):.2g}")
 
 
 @on_scenes("degradation")
 def levels_independent(scene: Scene) -> None:
-    """Each image has its own level: mixed levels give what separate calls give."""
-    together = scene.d(scene.x0, scene.t, scene.context)
-    expected = torch.stack(
-        [
-            scene.d(scene.x0, level.expand(len(scene.t)), scene.context)[k]
-            for k, level in enumerate(scene.t)
-        ]
-    )
+    """Each image has its own level: mixed levels give what separate calls give.
+
+    t is a tensor (B,), one level an image: look tables up with table[t], and spread the result over
+    the image with [:, None, None, None]; int(t) and t[0] take one for all.
+    """
+    expected = torch.stack([scene.degraded(int(level))[k] for k, level in enumerate(scene.t)])
     scene.expect_close(
-        together,
-        expected,
-        "in a batch of mixed levels an image is not degraded to its own",
-        "t is a tensor (B,), one level an image: look tables up with table[t], and spread the "
-        "result over the image with [:, None, None, None]; int(t) and t[0] take one for all.",
+        scene.degraded(), expected, "in a batch of mixed levels an image is not degraded to its own"
     )
 
 
 @check("degradation", seed=0)
 def finite(subject: Subject) -> None:
-    """D is finite at every level, for constant images and a little outside of [-1, 1] as well."""
+    """D is finite at every level, for constant images and a little outside of [-1, 1] as well.
+
+    Look for a division by a weight that ends at 0, a root or power of a negative number, or a table
+    that is one row short.
+    """
     for shape in subject.shapes:
         draws, d = seeded(0), subject.build(shape)
         short = with_steps(subject, shape, 1)  # whose only level is both the first and the last
@@ -74,18 +69,19 @@ def finite(subject: Subject) -> None:
 def _expect_finite(d: Degradation, x: Tensor, name: str) -> None:
     for t in torch.split(_all_levels(d.num_steps), 250):
         x0 = x.expand(len(t), -1, -1, -1)
-        for level, one in zip(t.tolist(), d(x0, t, d.sample_context(x0, seeded(0))), strict=True):
-            if not one.isfinite().all():
-                raise CheckFailed(
-                    f"D is not finite at level {level} of {d.num_steps} for {name} "
-                    f"{tuple(x.shape[1:])}. Look for a division by a weight that ends at 0, a root "
-                    f"or power of a negative number, or a table that is one row short."
-                )
+        x_t = d(x0, t, d.sample_context(x0, seeded(0)))
+        for level in t[~x_t.isfinite().flatten(1).all(1)].tolist():
+            raise CheckFailed(
+                f"D is not finite at level {level} of {d.num_steps} for {name} {tuple(x.shape[1:])}"
+            )
 
 
 @check("degradation", seed=0)
 def severity_grows(subject: Subject) -> None:
-    """D goes away from the image as the level rises, hardly ever back, and ends elsewhere."""
+    """D goes away from the image as the level rises, hardly ever back, and ends elsewhere.
+
+    A higher level is a stronger degradation; level 0 is the clean image, T the most degraded.
+    """
     shape, draws, n = subject.shapes[0], seeded(0), 8
     d = subject.build(shape)
     x0 = images(n, shape, draws)
@@ -93,48 +89,40 @@ def severity_grows(subject: Subject) -> None:
     levels = _all_levels(d.num_steps)
     if len(levels) > MOST_LEVELS:
         levels = torch.linspace(0, d.num_steps, MOST_LEVELS).round().long()
-    distance = torch.stack(
-        [
-            (d(x0, t.expand(n), context) - x0).double().square().mean((1, 2, 3)).sqrt().mean()
-            for t in levels
-        ]
-    )
-    largest = float(distance.max())
+    apart = [d(x0, t.expand(n), context) - x0 for t in levels]
+    distance = torch.stack([x.double().square().mean((1, 2, 3)).sqrt().mean() for x in apart])
+    where = f"of {d.num_steps} on {n} images of {shape}"
     if not distance[-1] > 1e-3:
         raise CheckFailed(
-            f"D(x, T) is the image itself, to {float(distance[-1]):.1g} on average, at T = "
-            f"{d.num_steps} on {n} images of {shape}: level T is the full degradation"
+            f"D(x, T) is the image itself, to {float(distance[-1]):.1g} on average, at level T "
+            f"{where}"
         )
     fall = distance.cummax(0).values - distance
-    if not fall.max() <= FALL * largest:
+    if not fall.max() <= FALL * distance.max():
         k = int(fall.argmax())
         raise CheckFailed(
             f"the mean distance from the image falls from {float(distance[:k].max()):.3g} to "
-            f"{float(distance[k]):.3g} at level {int(levels[k])} of {d.num_steps} on {n} images "
-            f"of {shape}: a higher level is a stronger degradation; level 0 is the clean image, T "
-            f"the most degraded"
+            f"{float(distance[k]):.3g} at level {int(levels[k])} {where}"
         )
 
 
 @on_scenes("degradation")
 def difference_is_the_difference(scene: Scene) -> None:
-    """`difference(x0, t, s)` is D(x0, s) - D(x0, t), and zero for s = t."""
+    """`difference(x0, t, s)` is D(x0, s) - D(x0, t), and zero for s = t.
+
+    Mind the sign: t is left, s is reached; or do not override it.
+    """
     d, x0, t, s, context = scene.d, scene.x0, scene.t, scene.s, scene.context
     scene.expect_close(
         d.difference(x0, t, s, context),
         d(x0, s, context) - d(x0, t, context),
         f"difference(x0, t, s) is not D(x0, s) - D(x0, t) for s = {s.tolist()}",
-        "Mind the sign: t is left, s is reached; or do not override it.",
     )
-    scene.expect_close(
-        d.difference(x0, t, t, context),
-        torch.zeros_like(x0),
-        "difference(x0, t, t) is not zero",
-        "It is D(x0, s) - D(x0, t); or do not override it.",
-    )
+    none = d.difference(x0, t, t, context)
+    scene.expect_close(none, torch.zeros_like(x0), "difference(x0, t, t) is not zero")
 
 
-def _all_levels(num_steps: int) -> torch.Tensor:
+def _all_levels(num_steps: int) -> Tensor:
     """0…T, or a thousand of them where there are more."""
     if num_steps < 1000:
         return torch.arange(num_steps + 1)
