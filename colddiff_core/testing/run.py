@@ -8,7 +8,7 @@ from typing import Any
 from colddiff_core.contracts.errors import PluginError, UsageError
 from colddiff_core.registry.components import Registered
 from colddiff_core.testing.check import Check, Outcome, Result, checks
-from colddiff_core.testing.subject import Subject, Target, resolve
+from colddiff_core.testing.subject import Subject, Target, case_label, resolve
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
 
@@ -34,34 +34,28 @@ def check_component(
         UsageError: `target` is unknown, or a name in `only` or in its `expected_failures`.
     """
     item = resolve(target)
+    reasons = expected_failures(item)
     results = []
     for check in chosen(item.kind, only):
-        result = run_check(check, item, params or {})
-        results.append(result)
+        began = perf_counter()
+        outcome: Outcome = "passed"
+        detail, seed, reason = "", None, reasons.get(check.name)
+        with Subject.of(item, params) as subject:
+            try:
+                check(subject)
+            except CheckFailed as failure:
+                outcome, detail, seed = "failed", str(failure), failure.seed
+            except CheckSkipped as skipped:
+                outcome, detail = "skipped", str(skipped)
+        if reason is not None and outcome == "failed":
+            outcome, detail = "expected", reason
+        elif reason is not None and outcome == "passed":
+            outcome, detail = "failed", f"it passes: take it out of expected_failures ({reason})"
+        case, seconds = case_label(params or {}), perf_counter() - began
+        results.append(Result(check.name, outcome, detail, seed, case, seconds, check.essential))
         if on_result is not None:
-            on_result(result)
+            on_result(results[-1])
     return results
-
-
-def run_check(check: Check, target: Target, params: Mapping[str, Any]) -> Result:
-    """Run one check with a subject of its own."""
-    began = perf_counter()
-    outcome: Outcome = "passed"
-    detail, seed = "", None
-    reason = expected_failures(resolve(target)).get(check.name)
-    with Subject.of(target, params) as subject:
-        try:
-            check(subject)
-        except CheckFailed as failure:
-            outcome, detail, seed = "failed", str(failure), failure.seed
-        except CheckSkipped as skipped:
-            outcome, detail = "skipped", str(skipped)
-    if reason is not None and outcome == "failed":
-        outcome, detail = "expected", reason
-    elif reason is not None and outcome == "passed":
-        outcome, detail = "failed", f"it passes: take it out of expected_failures ({reason})"
-    seconds = perf_counter() - began
-    return Result(check.name, outcome, detail, seed, subject.case, seconds, check.essential)
 
 
 def expected_failures(item: Registered) -> Mapping[str, str]:

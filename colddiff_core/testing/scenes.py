@@ -95,18 +95,17 @@ class Scene:
         """The same with another component."""
         return replace(self, part=part)
 
-    def to(self, device: str, part: nn.Module) -> "Scene":
-        """The same on another device, with a copy of the component."""
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Scene":
+        """The same with each tensor changed."""
         arguments, context = (
-            {name: value.to(device) for name, value in tensors.items()}
+            {name: change(value) for name, value in tensors.items()}
             for tensors in (self.arguments, self.context)
         )
-        return replace(self, part=part.to(device), arguments=arguments, context=context)
+        return replace(self, arguments=arguments, context=context)
 
     def take(self, index: slice) -> "Scene":
         """The same with some of the images."""
-        arguments, context = take(self.arguments, index), take(self.context, index)
-        return replace(self, arguments=arguments, context=context)
+        return self.each(lambda value: value[index])
 
     def calls(self) -> dict[str, Callable[[], Any]]:
         """What is called to get images from it."""
@@ -148,37 +147,33 @@ class Scene:
         """Report a broken law."""
         raise CheckFailed(f"{what} ({self})", self.seed)
 
-    def expect_close(
-        self, found: Tensor, expected: Tensor, what: str, tolerance: float = 0
-    ) -> None:
+    def expect_close(self, found: Tensor, expected: Tensor, what: str, most: float = 0) -> None:
         """Compare (B, C, H, W) images with those that the law demands.
 
         Args:
             found: what the component gave.
             expected: what it should have given.
             what: begins the message, followed by the image and the difference.
-            tolerance: the largest difference accepted, relative where values are over 1; if 0,
+            most: the largest difference accepted, relative where values are over 1; if 0,
                 what rounding makes of it, which is more in a network.
         """
         if found.shape != expected.shape:
             self.fail(f"{what}: shape {tuple(found.shape)}, not {tuple(expected.shape)}")
         off = distances(found, expected)
-        most = tolerance or (1e-3 if self.kind == "restorer" else CLOSE)
+        most = most or (1e-3 if self.kind == "restorer" else CLOSE)
         for k in (~(off <= most)).nonzero().flatten().tolist():
             self.fail(f"{what}: image {k} (level {int(self.t[k])}) is off by {float(off[k]):.2g}")
 
 
 CALLS: Mapping[str, Mapping[str, Callable[[Scene], Any]]] = {
     "degradation": {
-        "D(x0, t)": lambda scene: scene.d(scene.x0, scene.t, scene.context),
-        "difference(x0, t, s)": lambda scene: scene.d.difference(
-            scene.x0, scene.t, scene.s, scene.context
-        ),
+        "D(x0, t)": lambda scene: scene.degraded(),
+        "difference(x0, t, s)": lambda s: s.d.difference(s.x0, s.t, s.s, s.context),
     },
     "restorer": {"R(x_t, t)": lambda scene: scene.part(scene.x0, scene.t)},
     "sampler": {
-        "step(x_t, x0_hat, t, s)": lambda scene: scene.part.step(
-            *scene.arguments.values(), scene.degradation, scene.context
+        "step(x_t, x0_hat, t, s)": lambda s: s.part.step(
+            *s.arguments.values(), s.degradation, s.context
         )
     },
     "prior": {"sample(n)": lambda scene: scene.part.sample(len(scene.x0), seeded(0))[0]},
@@ -213,11 +208,6 @@ def levels(n: int, num_steps: int, draws: torch.Generator) -> Tensor:
         return drawn.clamp(min=1)
     drawn[: min(n, 3)] = torch.tensor([num_steps, 0, 1])[:n]
     return drawn[torch.randperm(n, generator=draws)]
-
-
-def take(context: Context, index: slice) -> dict[str, Tensor]:
-    """The context, or other arguments, of some images of a batch."""
-    return {name: value[index] for name, value in context.items()}
 
 
 def distances(found: Tensor, expected: Tensor) -> Tensor:
@@ -264,8 +254,6 @@ def make(
 
 def with_steps(subject: Subject, shape: ImageShape, num_steps: int) -> Degradation | None:
     """The degradation with another T; None where T is no parameter, or there is a limit to it."""
-    if "num_steps" not in getattr(subject.build(shape).config, "params", {}):
-        return None
     with suppress(ParameterError):
         return subject.build(shape, num_steps=num_steps)  # type: ignore[no-any-return]
     return None

@@ -57,16 +57,9 @@ class TypedFade(Degradation):
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw all three for each image."""
         _, channels, _, width = x0.shape
-        drawn = [
-            (
-                torch.rand(channels, 1, 1, generator=generator),
-                torch.randint(width, (), generator=generator),
-                torch.rand((), generator=generator) > 0.5,
-            )
-            for _ in x0
-        ]
-        tone, column, marked = map(torch.stack, zip(*drawn, strict=True))
-        return {"tone": tone, "column": column, "marked": marked}
+        drawn = torch.rand(len(x0), channels + 2, generator=generator)
+        tone, column, marked = drawn[:, :channels, None, None], drawn[:, -2], drawn[:, -1]
+        return {"tone": tone, "column": (column * width).long(), "marked": marked > 0.5}
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,7 +61,9 @@ class Subject:
             UsageError: no component, or more than one, is meant by `target`.
         """
         item = resolve(target)
-        with TemporaryDirectory(prefix="colddiff-check-") as folder, _findable(item):
+        # model folders and exported files can name it though no plugin brings it
+        findable = registry().including(item) if isinstance(item, _Unregistered) else nullcontext()
+        with TemporaryDirectory(prefix="colddiff-check-") as folder, findable:
             yield cls(item, params or {}, Path(folder))
 
     @property
@@ -76,11 +78,6 @@ class Subject:
             return self.item.load()
         except PluginError:
             raise CheckSkipped("it does not load; see the check `loads`") from None
-
-    @property
-    def case(self) -> str:
-        """Label of the parameters."""
-        return case_label(self.params)
 
     @cached_property
     def all_params(self) -> Mapping[str, Any]:
@@ -215,13 +212,3 @@ def _of_class(kind: str, cls: type[Buildable]) -> Registered:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__.strip("_")).lower()
     component = Component(name, target, (cls.__doc__ or "").partition("\n")[0])
     return _Unregistered(kind, component, UNREGISTERED, "0", "", cls)
-
-
-@contextmanager
-def _findable(item: Registered) -> Iterator[None]:
-    """Let model folders and exported files name `item` though no plugin brings it."""
-    if isinstance(item, _Unregistered):
-        with registry().including(item):
-            yield
-    else:
-        yield

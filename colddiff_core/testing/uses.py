@@ -14,7 +14,8 @@ from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.timesteps import evenly
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build, registry
-from colddiff_core.testing.scenes import images, make, scenes, seeded
+from colddiff_core.testing.laws.context import expect_the_spec
+from colddiff_core.testing.scenes import Scene, images, make, scenes, seeded
 from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import SMALL, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
@@ -58,13 +59,13 @@ def process_of(subject: Subject, *, nudge: bool = False) -> Iterator[ColdDiffusi
     if subject.kind == "sampler":
         parts["degradation"] = next(scenes(subject)).degradation
     elif subject.kind == "prior":
-        parts["degradation"] = _served(parts["prior"])
+        parts["degradation"] = _served(subject, parts["prior"])
     shape = SMALL[0] if subject.kind == "sampler" else subject.shapes[0]
     with process(shape, **parts) as made:
         yield made
 
 
-def _served(prior: Prior) -> Degradation:
+def _served(subject: Subject, prior: Prior) -> Degradation:
     """A degradation that needs no context but what the prior gives, all of it if possible.
 
     Raises:
@@ -80,13 +81,9 @@ def _served(prior: Prior) -> Degradation:
     if not found:
         raise CheckSkipped("no installed degradation can do with the context that it gives")
     d = max(found, key=lambda d: (len(d.context_names), -d.num_steps))
-    _, context = prior.sample(2, seeded(0))
-    for name, spec in d.context_spec(prior.image_shape).items():
-        if (context[name].dtype, tuple(context[name].shape[1:])) != (spec.dtype, spec.shape):
-            raise CheckFailed(
-                f"context[{name!r}] is {context[name].dtype} {tuple(context[name].shape)} for 2 "
-                f"images, and {type(d).__name__} takes {spec.dtype} {spec.shape} for each"
-            )
+    x_t, context = prior.sample(2, seeded(0))
+    used = {name: context[name] for name in d.context_names}
+    expect_the_spec(Scene(subject, d, {"x_t": x_t}), used, x_t)
     return d
 
 

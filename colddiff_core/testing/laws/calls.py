@@ -169,7 +169,8 @@ def tables_are_buffers(subject: Subject) -> None:
     # "meta" is a device without numbers that every machine has
     for device in ("meta", "cuda") if torch.cuda.is_available() else ("meta",):
         try:
-            results = scene.to(device, copy.deepcopy(scene.part)).results()
+            there = scene.by(copy.deepcopy(scene.part).to(device))
+            results = there.each(lambda value: value.to(device)).results()  # noqa: B023 - now
         except Exception as error:
             raise CheckFailed(
                 f"moved to another device together with its inputs, it fails: {one_line(error)}"

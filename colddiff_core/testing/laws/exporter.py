@@ -20,7 +20,7 @@ from colddiff_core.testing.check import check, one_line
 from colddiff_core.testing.fresh import run_python
 from colddiff_core.testing.scenes import images, seeded
 from colddiff_core.testing.stand_ins import TypedFade
-from colddiff_core.testing.subject import ImageShape, Subject, Target
+from colddiff_core.testing.subject import ImageShape, Subject, Target, case_label
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 from colddiff_core.testing.watch import drawn_from
 
@@ -246,7 +246,7 @@ _exports: dict[tuple[type, str, str], _Written] = {}
 
 def _written(subject: Subject, exporter: Exporter, what: str = NO_CONTEXT) -> tuple[_Written, Path]:
     """An export of a process, and where its files are now."""
-    key = (subject.cls, subject.case, what)
+    key = (subject.cls, case_label(subject.params), what)
     if key not in _exports:
         path = subject.folder / f"model{exporter.suffix}"
         with (

@@ -67,7 +67,7 @@ def finite(subject: Subject) -> None:
 
 
 def _expect_finite(d: Degradation, x: Tensor, name: str) -> None:
-    for t in torch.split(_all_levels(d.num_steps), 250):
+    for t in torch.split(_levels(d.num_steps, 1001), 250):
         x0 = x.expand(len(t), -1, -1, -1)
         x_t = d(x0, t, d.sample_context(x0, seeded(0)))
         for level in t[~x_t.isfinite().flatten(1).all(1)].tolist():
@@ -86,9 +86,7 @@ def severity_grows(subject: Subject) -> None:
     d = subject.build(shape)
     x0 = images(n, shape, draws)
     context = d.sample_context(x0, draws)
-    levels = _all_levels(d.num_steps)
-    if len(levels) > MOST_LEVELS:
-        levels = torch.linspace(0, d.num_steps, MOST_LEVELS).round().long()
+    levels = _levels(d.num_steps, MOST_LEVELS)
     apart = [d(x0, t.expand(n), context) - x0 for t in levels]
     distance = torch.stack([x.double().square().mean((1, 2, 3)).sqrt().mean() for x in apart])
     where = f"of {d.num_steps} on {n} images of {shape}"
@@ -122,8 +120,7 @@ def difference_is_the_difference(scene: Scene) -> None:
     scene.expect_close(none, torch.zeros_like(x0), "difference(x0, t, t) is not zero")
 
 
-def _all_levels(num_steps: int) -> Tensor:
-    """0…T, or a thousand of them where there are more."""
-    if num_steps < 1000:
-        return torch.arange(num_steps + 1)
-    return torch.linspace(0, num_steps, 1001, dtype=torch.float64).round().long()
+def _levels(num_steps: int, most: int) -> Tensor:
+    """0…T, or as many of them as are wanted at most."""
+    n = min(num_steps + 1, most)
+    return torch.linspace(0, num_steps, n, dtype=torch.float64).round().long()
