@@ -159,7 +159,10 @@ def as_process(net: nn.Module) -> ColdDiffusion:
     blur = build(
         "degradation",
         "gaussian-blur",
-        **{"num_steps": _LEVELS, "kernel_size": 11, "std": _STD, "padding": "reflect"},
+        num_steps=_LEVELS,
+        kernel_size=11,
+        std=_STD,
+        padding="reflect",
     )
     return ColdDiffusion(blur, net, build("sampler", "improved"))
 

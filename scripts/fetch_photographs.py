@@ -10,12 +10,12 @@ which removes noise and the traces of JPEG. Written are PNG files, and in `licen
 
 | package | what is taken | licence |
 |---|---|---|
-| `mate-backgrounds` | 13 pictures of nature, a painting | GPL-2+, by the authors in its copyright file |
-| `gnome-backgrounds` | 4 rendered surfaces | CC BY-SA 3.0, Jakub Steiner and others |
+| `mate-backgrounds` | 12 photographs, a painting | GPL-2+; authors in its copyright file |
+| `gnome-backgrounds` | 4 rendered | CC BY-SA 3.0, Jakub Steiner and others |
 | `lomiri-wallpapers-16.04`, `-20.04` | 15 photographs | CC BY 4.0, CC BY-SA 3.0 and 4.0, CC0 |
-| `plasma-workspace-wallpapers` | 15 photographs, 6 rendered | LGPL-3, CC BY-SA 4.0, GPL-2+ |
+| `plasma-workspace-wallpapers` | 10 photographs, 6 rendered | LGPL-3, CC BY-SA 4.0, GPL-2+ |
 | `ukui-wallpapers` | 2 rendered | CC BY-SA 3.0, Ubuntu Kylin community |
-| `stellarium-data` | 23 parts of landscapes, walls, gravel, the Moon | GPL-2+, Stellarium's authors |
+| `stellarium-data` | 19 landscapes, walls, the Moon | GPL-2+, authors of Stellarium |
 
 Attribution of a model trained on them: name the packages and their licences, as above.
 """
@@ -36,7 +36,9 @@ SELECTED = {
         "mate/nature/*.jpg",
         "mate/abstract/Elephants_5640x3172.jpg",
     ],
-    "gnome-backgrounds": [f"gnome/{name}-l.webp" for name in ("licorice", "pixels", "wood", "grid")],
+    "gnome-backgrounds": [
+        f"gnome/{name}-l.webp" for name in ("licorice", "pixels", "wood", "grid")
+    ],
     "lomiri-wallpapers-16.04": ["*_by_[!A]*.jpg", "*_by_Aitzol_*.jpg"],
     "lomiri-wallpapers-20.04": ["Kleiber_*.jpg"],
     "plasma-workspace-wallpapers": [
@@ -75,11 +77,11 @@ def main() -> None:
     (folder / "licences").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        subprocess.run(["apt-get", "download", *SELECTED], cwd=work, check=True)  # noqa: S603, S607
+        subprocess.run(["apt-get", "download", *SELECTED], cwd=work, check=True)
         for package, patterns in SELECTED.items():
             (archive,) = work.glob(f"{package}_*.deb")
             unpacked = work / package
-            subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)  # noqa: S603, S607
+            subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)
             shutil.copy(
                 unpacked / "usr/share/doc" / package / "copyright",
                 folder / "licences" / f"{package}.txt",
@@ -87,7 +89,7 @@ def main() -> None:
             found = [path for pattern in patterns for path in unpacked.rglob(pattern)]
             for path in sorted(path for path in found if not path.is_symlink()):
                 write(path, folder / f"{name(package, path)}.png")
-            print(f"{package}: {len(found)} pictures")  # noqa: T201
+            print(f"{package}: {len(found)} pictures")
 
 
 def name(package: str, path: Path) -> str:

@@ -75,7 +75,7 @@ def test_tiles_agree_with_the_whole(params: dict[str, object]) -> None:
 def test_any_size_and_an_error_that_says_which() -> None:
     net = trained(local_unet((3, 16, 16)))
     assert net(torch.zeros(1, 3, 4, 36), torch.tensor([1])).shape == (1, 3, 4, 36)
-    with pytest.raises(UsageError, match="local-unet: .* divisible by 4, got 16x18"):
+    with pytest.raises(UsageError, match=r"local-unet: .* divisible by 4, got 16x18"):
         net(torch.zeros(1, 3, 16, 18), torch.tensor([1]))
     with pytest.raises(ParameterError, match="unshuffle: expected 1 to 8, got 9"):
         local_unet(unshuffle=9)
