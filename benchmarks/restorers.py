@@ -36,8 +36,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core import ColdDiffusion, build
-from colddiff_core.contracts.restorer import Restorer
+from colddiff_core import ColdDiffusion, Restorer, build
 
 _LEVELS, _BATCH, _SIDE = 20, 16, 64
 _STD = 3 / math.sqrt(_LEVELS)  # pixels, of each step; variances add up

@@ -1,6 +1,6 @@
 """Restorers: one network per file."""
 
-from colddiff_core.registry.hookspecs import Component, hookimpl
+from colddiff_core import Component, hookimpl
 
 
 @hookimpl

@@ -18,9 +18,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.contracts.degradation import ImageShape
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.restorer import Restorer
+from colddiff_core import ImageShape, ParameterError, Restorer
 from colddiff_plugins.restorers.pyramid import (
     LevelEmbedding,
     Pyramid,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.contracts.errors import ParameterError, UsageError
+from colddiff_core import ParameterError, UsageError
 
 GROUP = 8  # channels that are normalised together, and that processors compute together
 _MAX_WIDTH = 4096

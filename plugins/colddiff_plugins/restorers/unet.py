@@ -14,8 +14,7 @@ f starts at zero, so an untrained R returns its input, which for cold diffusion 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from colddiff_core.contracts.degradation import ImageShape
-from colddiff_core.contracts.restorer import Restorer
+from colddiff_core import ImageShape, Restorer
 from colddiff_plugins.restorers.pyramid import (
     GROUP,
     LevelEmbedding,

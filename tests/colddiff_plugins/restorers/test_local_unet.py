@@ -7,10 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from colddiff_core import ColdDiffusion, ParameterError, UsageError, build
-from colddiff_core.contracts.restorer import Restorer
-from colddiff_core.models.recipe import load_recipe
-from colddiff_core.training import train
+from colddiff_core import (
+    ColdDiffusion,
+    ParameterError,
+    Restorer,
+    UsageError,
+    build,
+    load_recipe,
+    train,
+)
 
 SIZES = [
     {},
