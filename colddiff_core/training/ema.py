@@ -1,13 +1,14 @@
 """An exponential moving average of a network's weights."""
 
 import copy
+from itertools import chain
 
 import torch
 from torch import nn
 
 
 class Ema:
-    """Average the weights of a network, quickly at first.
+    """Average the weights and running statistics of a network, quickly at first.
 
     After n updates the decay is min(decay, (1 + n) / (10 + n)), so that a short run is not
     dominated by its random start.
@@ -27,7 +28,11 @@ class Ema:
         """Move the average towards the weights of `network`."""
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, weight)
-        for kept, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(current)
+        # Buffers too: running statistics have to be those of the averaged weights
+        averages = chain(self.network.parameters(), self.network.buffers())
+        currents = chain(network.parameters(), network.buffers())
+        for average, current in zip(averages, currents, strict=True):
+            if average.is_floating_point():
+                average.lerp_(current, weight)
+            else:
+                average.copy_(current)

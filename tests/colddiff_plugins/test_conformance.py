@@ -23,6 +23,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "gaussian-mask": [{"num_steps": 1, "std": 3.0, "center": "random"}],
     "pixelate": [{"num_steps": 2, "filter": "bilinear"}],
     "snow": [{"num_steps": 10, "level": 3, "brighten": False}],
+    "local-unet": [{"channels": 8, "multipliers": [1, 2, 2], "unshuffle": 1}],
     "unet": [{"channels": 8, "multipliers": [1, 2], "blocks": 2, "attention": True}],
     "channel-mean-gmm": [{"components": 3, "noise_std": 0.0}],
     "folder": [{"channels": 1, "test_fraction": 0.5}],

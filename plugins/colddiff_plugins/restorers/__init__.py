@@ -1,6 +1,6 @@
 """Restorers: one network per file."""
 
-from colddiff_core.registry.hookspecs import Component, hookimpl
+from colddiff_core import Component, hookimpl
 
 
 @hookimpl
@@ -10,6 +10,11 @@ def colddiff_restorers() -> list[Component]:
         Component(
             "unet",
             "colddiff_plugins.restorers.unet:UNet",
-            "Compact residual U-Net with the level in every block",
+            "Compact residual U-Net, normalised over the image, with the level in every block",
+        ),
+        Component(
+            "local-unet",
+            "colddiff_plugins.restorers.local_unet:LocalUNet",
+            "U-Net for photographs of any size: no statistics over the image",
         ),
     ]

@@ -55,6 +55,7 @@ def weights(folder: Path) -> bytes:
         ["train.precision='fp16'", "train.clip_norm=0.1", "train.accumulate=2"],
         ["degradation={name='gaussian-noise', num_steps=3}", "prior.name='gaussian-noise'"],
         ["prior.name='channel-mean-gmm'"],
+        ["restorer={name='local-unet', channels=8, multipliers=[1, 2]}", "train.accumulate=2"],
     ],
 )
 def test_a_run_in_pieces_ends_in_the_bits_of_a_run_in_one(more: list[str], tmp_path: Path) -> None:

@@ -260,6 +260,19 @@ def test_every_purpose_and_step_has_draws_of_its_own() -> None:
     assert draw("draw", 1) == draw("draw", 1)
 
 
+def test_running_statistics_are_averaged_with_the_weights() -> None:
+    norm = torch.nn.BatchNorm2d(1)
+    ema = Ema(norm, 0.9)
+    mean = 0.0
+    for n in range(20):
+        norm(torch.full((2, 1, 2, 2), float(n)))
+        ema.update(norm)
+        mean += (1 - min(0.9, (1 + n) / (10 + n))) * (norm.running_mean.item() - mean)
+    assert ema.network.get_buffer("running_mean").item() == pytest.approx(mean, rel=1e-5)
+    assert abs(mean - norm.running_mean.item()) > 0.1
+    assert ema.network.get_buffer("num_batches_tracked").item() == 20
+
+
 def test_the_average_follows_quickly_at_first() -> None:
     layer = torch.nn.Linear(1, 1, bias=False)
     ema = Ema(layer, 0.9)
