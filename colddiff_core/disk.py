@@ -2,18 +2,31 @@
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from colddiff_core.contracts.errors import RecipeError, UsageError
 
 _PART = ".{}.part"
+
+# Strings and comments, in which brackets and dots mean nothing; what is between keys and values
+_TEXT = re.compile(
+    r""" "{3} (?: [^\\] | \\. )*? (?: "{3} | \Z ) | '{3} .*? (?: '{3} | \Z )
+       | " (?: [^"\\\n] | \\. )*+ "? | ' [^'\n]*+ '? | \# [^\n]*+ """,
+    re.DOTALL | re.VERBOSE,
+)
+_BETWEEN = re.compile(r"[=,{}\[\]\n]")
+_MAX_DEPTH = 50  # of tables in tables; tomllib's time grows with its square
 
 MAX_TOML = 1_000_000
 """Largest TOML file that is read, bytes."""
@@ -91,7 +104,7 @@ def remove_parts(folder: Path) -> None:
             part.unlink()
 
 
-def open_regular(path: Path, limit: int) -> BinaryIO:
+def open_regular(path: Path, limit: int = sys.maxsize) -> BufferedReader:
     """Open a regular file of bounded size for reading; links are followed.
 
     A pipe would be waited for and a device read without end: neither is opened. What is checked is
@@ -156,6 +169,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))  # Windows' editors write a mark first
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+        text = content.decode("utf-8-sig")  # Windows' editors write a mark first
+        _check_depth(text)
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError is one
         raise RecipeError(f"{path}: not a TOML file: {error}") from error
+
+
+def _check_depth(text: str) -> None:
+    """Refuse tables in tables in tables, in time that grows with the length alone."""
+    bare = _TEXT.sub("_", text)
+    dots = max(part.count(".") for part in _BETWEEN.split(bare))
+    brackets = accumulate((c in "[{") - (c in "]}") for c in re.findall(r"[\[\]{}]", bare))
+    if max(dots, max(brackets, default=0)) > _MAX_DEPTH:
+        raise ValueError(f"more than {_MAX_DEPTH} tables or arrays in one another")
