@@ -44,7 +44,7 @@ def decoded(picture: ImageFile) -> tuple[Pixels, Alpha | None]:
         return _portable(picture), None
     if picture.mode[0] in "IF":
         return _deep_grey(picture)
-    if _is_deep(picture) and not _is_truncated(picture):
+    if _is_deep(picture):
         return _deep_colour(picture)
     return _eight_bits(picture)
 
@@ -59,9 +59,11 @@ def check_numbers(picture: ImageFile) -> None:
     if _stated_range(picture) is None:
         what = described(tags) if tags else "floating-point numbers"
         raise ImageError(f"{what} whose range the file does not say; {CONVERT}")
-    uncompressed = bool(picture.tile) and picture.tile[0].codec_name == "raw"
-    if tags and picture.mode == "YCbCr" and uncompressed and tags.get(_SUBSAMPLING) != (1, 1):
+    packed = bool(picture.tile) and picture.tile[0].codec_name == "libtiff"
+    if tags and picture.mode == "YCbCr" and not packed and tags.get(_SUBSAMPLING) != (1, 1):
         raise ImageError(f"uncompressed YCbCr with subsampled colours is not read; {CONVERT}")
+    if tags and packed and tags.get(_PLANAR) == _IN_PLANES and _is_deep(picture):
+        raise ImageError(f"16 bits stored plane by plane, compressed, are not read; {CONVERT}")
 
 
 def is_grey(picture: ImageFile) -> bool:
@@ -78,8 +80,6 @@ def losses(picture: ImageFile) -> Iterator[str]:
         yield "CMYK inks are converted to RGB by a simple formula"
     if isinstance(picture, TiffImageFile) and 0 in picture.tag_v2.get(_EXTRA, ()):
         yield "an extra channel of no stated meaning is not read"
-    if _is_truncated(picture):
-        yield "of 16 bits a channel the upper 8 are read"
 
 
 def _stated_range(picture: ImageFile) -> tuple[float, float] | None:
@@ -209,19 +209,8 @@ def _bits(picture: TiffImageFile) -> int:
 
 def _is_deep(picture: ImageFile) -> bool:
     if isinstance(picture, TiffImageFile):
-        return _bits(picture) == 16
+        return _bits(picture) == 16 and picture.mode[0] != "I"
     return picture.format == "PNG" and ";16" in _raw_mode(picture)
-
-
-def _is_truncated(picture: ImageFile) -> bool:
-    """Whether Pillow decodes the upper byte of two, whatever it is told."""
-    return (
-        isinstance(picture, TiffImageFile)
-        and _bits(picture) == 16
-        and picture.tag_v2.get(_PLANAR) == _IN_PLANES
-        and picture.tile[0].codec_name == "libtiff"
-        and picture.mode[0] != "I"
-    )
 
 
 def _raw_mode(picture: ImageFile) -> str:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -58,6 +58,8 @@ class Picture:
 
 def picture_header(path: Path) -> Header:
     """Read what a picture file says of itself; it is not decoded, unless it has a palette.
+
+    A PNG file that says behind its pixels alone how it is turned has the size it is stored in.
 
     Raises:
         ImageError: not a picture that can be read, or over a limit.
@@ -153,25 +155,9 @@ def _converted(pixels: Pixels, channels: Channels | None) -> Pixels:
 def _is_on_its_side(picture: ImageFile) -> bool:
     if picture.format == "TIFF":  # whose size Pillow has turned
         return False
-    if picture.format == "PNG" and picture.tile and not _ends_with_exif(picture):
-        exif = Image.Image.getexif(picture)  # the plugin's own would decode
-    else:
-        exif = picture.getexif()
+    # For PNG the plugin's own would decode, to see what is said behind the pixels
+    exif = Image.Image.getexif(picture) if picture.format == "PNG" else picture.getexif()
     return exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-
-
-def _ends_with_exif(picture: ImageFile) -> bool:
-    """Whether a PNG file has chunks that may say how it is turned after its pixels."""
-    file, pixels_came = cast("IO[bytes]", picture.fp), False
-    before = file.tell()
-    file.seek(8)
-    while len(start := file.read(8)) == 8:
-        pixels_came |= start[4:] == b"IDAT"
-        if pixels_came and start[4:] in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
-            break
-        file.seek(int.from_bytes(start[:4], "big") + 4, 1)
-    file.seek(before)
-    return len(start) == 8
 
 
 def _notes(picture: ImageFile) -> Iterator[str]:

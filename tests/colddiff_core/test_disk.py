@@ -87,7 +87,7 @@ LONG = 400_000
         "a = " + "{a=" * (LONG // 2),
         "a = " + "[" * 60 + "]" * 60,
         "a = {" + "a" + ".a" * 60 + " = 1}",
-        'b = """\\\\"""\na' + ".a" * LONG + " = 1',
+        'b = """x"""\na' + ".a" * LONG + " = 1",
     ],
 )
 def test_tables_in_tables_are_bounded(tmp_path: Path, text: str) -> None:

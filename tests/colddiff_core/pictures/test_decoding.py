@@ -54,9 +54,10 @@ def test_planes_of_sixteen_bits(order: str) -> None:
     planes = read(tiff(DEEP, 2, order=order, planes=True, tags=UNASSOCIATED))
     assert np.array_equal(planes.pixels, EIGHT[:, :, :3])
     assert np.array_equal(planes.alpha, EIGHT[:, :, 3])
-    packed = read(tiff(DEEP[:, :, :3], 2, order=order, planes=True, deflate=True))
-    assert np.array_equal(packed.pixels, DEEP[:, :, :3] >> 8)
-    assert packed.notes == ("of 16 bits a channel the upper 8 are read",)
+    grey = read(tiff(DEEP[:, :, 0], 1, order=order, planes=True, deflate=True))
+    assert np.array_equal(grey.pixels, EIGHT[:, :, :1])
+    with pytest.raises(ImageError, match="x: 16 bits stored plane by plane, compressed, are not"):
+        read(tiff(DEEP[:, :, :3], 2, order=order, planes=True, deflate=True))
 
 
 def test_colours_that_are_multiplied_by_alpha() -> None:

@@ -57,18 +57,6 @@ def test_a_header_is_read_without_decoding(tmp_path: Path) -> None:
         read_picture(path)
 
 
-def test_a_png_file_may_say_at_its_end_how_it_is_turned(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = tmp_path / "x.png"
-    Image.fromarray(RGB).save(path, exif=exif)
-    content = path.read_bytes()
-    at = content.index(b"eXIf") - 4
-    chunk = content[at : at + 12 + int.from_bytes(content[at : at + 4], "big")]
-    path.write_bytes(content.replace(chunk, b"")[:-12] + chunk + content[-12:])
-    assert picture_header(path).height == len(read_picture(path).pixels) == 3
-
-
 def test_content_is_decoded_as_a_file_is(tmp_path: Path) -> None:
     path = save(tmp_path / "x.png", RGB)
     assert np.array_equal(read_picture(path.read_bytes(), 3, name="x").pixels, RGB)
