@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from colddiff_core.contracts.steps import Step, TrainingStep
     from colddiff_core.evaluation.evaluate import evaluate
     from colddiff_core.models.recipe import load_recipe
-    from colddiff_core.pictures.images import from_batch, read_image, to_batch, write_image
+    from colddiff_core.pictures.batches import from_batch, to_batch
+    from colddiff_core.pictures.reading import read_image
     from colddiff_core.pictures.value_range import from_uint8, to_uint8
+    from colddiff_core.pictures.writing import write_image
     from colddiff_core.process import ColdDiffusion
     from colddiff_core.registry.components import build
     from colddiff_core.registry.hookspecs import Component, hookimpl
@@ -92,17 +94,17 @@ _HOME = {
     "describe_model": "restoration.opening",
     "evaluate": "evaluation.evaluate",
     "find_levels": "restoration.estimating",
-    "from_batch": "pictures.images",
+    "from_batch": "pictures.batches",
     "from_uint8": "pictures.value_range",
     "hookimpl": "registry.hookspecs",
     "load_recipe": "models.recipe",
     "open_model": "restoration.opening",
-    "read_image": "pictures.images",
+    "read_image": "pictures.reading",
     "restore_pictures": "restoration.pictures",
-    "to_batch": "pictures.images",
+    "to_batch": "pictures.batches",
     "to_uint8": "pictures.value_range",
     "train": "training.trainer",
-    "write_image": "pictures.images",
+    "write_image": "pictures.writing",
 }
 
 __all__ = [

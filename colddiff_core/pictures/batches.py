@@ -20,6 +20,14 @@ def fit(pixels: Pixels, height: int, width: int) -> Pixels:
     return np.asarray(covered).reshape(height, width, pixels.shape[2])
 
 
+def to_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Convert to grey (1) or colour (3), if it is not that already."""
+    if channels == pixels.shape[2]:
+        return pixels
+    array = np.asarray(to_pillow(pixels).convert("L" if channels == 1 else "RGB"))
+    return array.reshape(*pixels.shape[:2], channels)
+
+
 def to_batch(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
     """(H, W, C) uint8 pictures of one shape to (B, C, H, W) float32 in [-1, 1]."""
     stacked = np.stack(pictures).transpose(0, 3, 1, 2)

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 from colddiff_core.contracts.errors import ImageError
-from colddiff_core.pictures.batches import Pixels, to_pillow
+from colddiff_core.pictures.batches import Pixels, to_channels
 from colddiff_core.pictures.decoding import Alpha, check_numbers, decoded, is_grey, losses
 from colddiff_core.pictures.opening import opened
 
@@ -94,7 +94,9 @@ def read_picture(
             alpha = None
         if alpha is not None:
             notes.append("transparency is not kept: what is under it is taken as opaque")
-        return Picture(_converted(pixels, channels), alpha, picture.format or "", tuple(notes))
+        if channels is not None:
+            pixels = to_channels(pixels, channels)
+        return Picture(pixels, alpha, picture.format or "", tuple(notes))
 
 
 def read_image(path: Path, channels: Channels | None = None) -> Pixels:
@@ -143,13 +145,6 @@ def software_of(path: Path) -> str | None:
             return said if isinstance(said, str) else None
     except ImageError:
         return None
-
-
-def _converted(pixels: Pixels, channels: Channels | None) -> Pixels:
-    if channels in (None, pixels.shape[2]):
-        return pixels
-    array = np.asarray(to_pillow(pixels).convert("L" if channels == 1 else "RGB"))
-    return array.reshape(*pixels.shape[:2], channels)
 
 
 def _is_on_its_side(picture: ImageFile) -> bool:
