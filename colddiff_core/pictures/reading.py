@@ -17,7 +17,7 @@ from colddiff_core.pictures.opening import opened
 
 Channels = Literal[1, 3]
 
-_ONE_COLOUR = 32  # levels that the brush of a mask may vary by
+_ONE_TONE = 32  # levels that what is of one tone may vary by, as JPEG leaves it
 
 _log = logging.getLogger(__name__)
 
@@ -124,16 +124,17 @@ def read_mask(path: Path) -> Pixels:
     mask = picture.pixels
     if picture.alpha is not None:
         brush = mask[picture.alpha == 255]
-        if brush.size and np.ptp(brush) > _ONE_COLOUR:
+        if brush.size and np.ptp(brush) > _ONE_TONE:
             raise ImageError(
                 f"{path}: transparent in places and of several colours elsewhere; a mask is white "
                 f"where the picture is missing and black elsewhere, or one colour on transparency"
             )
         mask = picture.alpha[:, :, None]
-    white = mask > 127
-    if white.all() or not white.any():
-        what = "all white, so that nothing is left to go by" if white.any() else "all black"
-        raise ImageError(f"{path}: is {what}; white marks what is missing, black what is not")
+    if np.ptp(mask) <= _ONE_TONE:
+        tone = "black" if mask.max() < 64 else "white" if mask.min() > 191 else "grey"
+        raise ImageError(
+            f"{path}: is all {tone}; white marks what is missing, black what is there to go by"
+        )
     return mask
 
 

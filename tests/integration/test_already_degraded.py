@@ -175,7 +175,7 @@ def from_the_center(process: ColdDiffusion, path: Path) -> np.ndarray:
         ("--curve", "--curve: is for --level auto"),
         ("--mask small.png", "--mask: is 7x9 (height x width), what is restored at once 8x8"),
         ("--mask black.png", "black.png: is all black; white marks what is missing"),
-        ("--mask white.png", "white.png: is all white, so that nothing is left to go by"),
+        ("--mask white.png", "white.png: is all white; white marks what is missing"),
         ("--mask none.png", "none.png: no such file"),
         ("--tile 4", "gaussian-mask is not local"),
         ("--mask mask.png --simulate", "simulate: draws what a hint would tell"),

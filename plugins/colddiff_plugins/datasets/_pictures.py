@@ -186,7 +186,7 @@ def _batch(read: Read, numbers: range, shape: tuple[int, int, int]) -> Stored:
         except ImageError as error:
             if _is_passing(error.__context__):
                 raise DatasetError(f"{error}: nothing is wrong with the picture") from error
-            losses.add(Losses([number], [printable(str(error))[:_LONGEST]]))
+            losses.add(Losses([number], [str(error)[:_LONGEST]]))
         else:
             pixels[count] = fit(picture.pixels, *shape[1:]).transpose(2, 0, 1)
             losses.add(Losses(notes=dict.fromkeys(picture.notes, 1)))

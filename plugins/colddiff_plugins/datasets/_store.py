@@ -26,9 +26,9 @@ from pydantic import TypeAdapter
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import atomic_path, open_regular, read_bounded, write_atomically
 from colddiff_core.pictures.cache import CACHE, cache_folder
+from colddiff_core.pictures.opening import max_pixels
 
 _FORMAT = 2  # with another number, nothing that was kept before is taken
-_PIECE = 1 << 24  # bytes whose checksum is computed at a time
 _SPARE = 1 << 28  # bytes left free on the disk, for everybody else
 _ABANDONED = 24 * 3600  # seconds since a process last wrote to a file that was never finished
 
@@ -74,7 +74,8 @@ class Stored:
     losses: Losses
 
 
-_ABOUT = TypeAdapter(tuple[int, Losses])  # a checksum of the rest, and what is not in it
+_LOSSES = TypeAdapter(Losses)
+_ABOUT = TypeAdapter(tuple[int, Losses])  # with a checksum of the pixels and the losses
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Entry:
         Raises:
             UsageError: there is no folder for a cache.
         """
-        content = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__]).encode())
+        content = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, max_pixels()]).encode())
         for item in listing:
             content.update(json.dumps(item).encode())
         of_place = hashlib.sha256(json.dumps([place, shape[1:]]).encode())
@@ -142,7 +143,7 @@ class Entry:
                 return None
             mapped = np.memmap(file, np.uint8, "r", shape=shape) if shape[0] else np.empty(shape)
             pixels = np.asarray(mapped, np.uint8)
-        whole = _of_numbers(losses.skipped, _crc32(pixels, 0)) == crc32
+        whole = zlib.crc32(_LOSSES.dump_json(losses), zlib.crc32(pixels.data)) == crc32
         return Stored(pixels, losses) if whole else None
 
     def write(self, batches: Iterable[Stored]) -> None:
@@ -156,10 +157,10 @@ class Entry:
         with atomic_path(self.pixels) as part, part.open("wb") as file:
             for batch in batches:
                 file.write(batch.pixels.data)
-                crc32 = _crc32(batch.pixels, crc32)
+                crc32 = zlib.crc32(batch.pixels.data, crc32)
                 losses.add(batch.losses)
-        about = _of_numbers(losses.skipped, crc32), losses
-        write_atomically(self.about, _ABOUT.dump_json(about))
+        crc32 = zlib.crc32(_LOSSES.dump_json(losses), crc32)
+        write_atomically(self.about, _ABOUT.dump_json((crc32, losses)))
         self._forget_older()
 
     def _make_room(self) -> None:
@@ -184,15 +185,3 @@ class Entry:
             for part in self.folder.glob(".*.part"):
                 if part.stat().st_mtime < long_ago:
                     part.unlink()
-
-
-def _crc32(pixels: NDArray[np.uint8], before: int) -> int:
-    """The checksum goes on from that of the pictures before."""
-    content = pixels.reshape(-1).data
-    for start in range(0, len(content), _PIECE):
-        before = zlib.crc32(content[start : start + _PIECE], before)
-    return before
-
-
-def _of_numbers(numbers: list[int], before: int) -> int:
-    return zlib.crc32(json.dumps(numbers).encode(), before)

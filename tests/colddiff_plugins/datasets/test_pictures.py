@@ -105,6 +105,14 @@ def test_what_has_changed_is_decoded_again(entries: Path, other: dict[str, objec
     assert changed.read == []
 
 
+def test_another_limit_is_another_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tones()
+    decoded(source, 4)
+    monkeypatch.setenv("COLDDIFF_MAX_PIXELS", "99000000")
+    opened_again(source)
+    assert len(source.read) == COUNT  # what was over the limit may not be any more
+
+
 def test_another_size_is_another_entry() -> None:
     source = tones()
     assert decoded(source, 4).pixels.shape[2:] == (4, 4)
