@@ -40,7 +40,13 @@ if TYPE_CHECKING:
     from colddiff_core.evaluation.evaluate import evaluate
     from colddiff_core.models.recipe import load_recipe
     from colddiff_core.pictures.batches import from_batch, to_batch
-    from colddiff_core.pictures.reading import read_image
+    from colddiff_core.pictures.reading import (
+        Picture,
+        picture_header,
+        read_image,
+        read_mask,
+        read_picture,
+    )
     from colddiff_core.pictures.value_range import from_uint8, to_uint8
     from colddiff_core.pictures.writing import write_image
     from colddiff_core.process import ColdDiffusion
@@ -76,6 +82,7 @@ _HOME = {
     "ModelFileError": "contracts.errors",
     "NO_CONTEXT": "contracts.degradation",
     "ParameterError": "contracts.errors",
+    "Picture": "pictures.reading",
     "PictureHints": "restoration.hints",
     "PictureResult": "restoration.pictures",
     "Prior": "contracts.prior",
@@ -99,7 +106,10 @@ _HOME = {
     "hookimpl": "registry.hookspecs",
     "load_recipe": "models.recipe",
     "open_model": "restoration.opening",
+    "picture_header": "pictures.reading",
     "read_image": "pictures.reading",
+    "read_mask": "pictures.reading",
+    "read_picture": "pictures.reading",
     "restore_pictures": "restoration.pictures",
     "to_batch": "pictures.batches",
     "to_uint8": "pictures.value_range",
@@ -129,6 +139,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "ParameterError",
+    "Picture",
     "PictureHints",
     "PictureResult",
     "Prior",
@@ -152,7 +163,10 @@ __all__ = [
     "hookimpl",
     "load_recipe",
     "open_model",
+    "picture_header",
     "read_image",
+    "read_mask",
+    "read_picture",
     "restore_pictures",
     "to_batch",
     "to_uint8",
