@@ -24,8 +24,10 @@ from .contracts.sampler import Sampler
 from .contracts.steps import Step, TrainingStep
 from .evaluation.evaluate import evaluate
 from .models.recipe import load_recipe
-from .pictures.images import from_batch, read_image, to_batch, write_image
+from .pictures.batches import from_batch, to_batch
+from .pictures.reading import Picture, picture_header, read_image, read_mask, read_picture
 from .pictures.value_range import from_uint8, to_uint8
+from .pictures.writing import write_image
 from .process import ColdDiffusion
 from .registry.components import build
 from .registry.hookspecs import Component, hookimpl
@@ -59,6 +61,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "ParameterError",
+    "Picture",
     "PictureHints",
     "PictureResult",
     "Prior",
@@ -82,7 +85,10 @@ __all__ = [
     "hookimpl",
     "load_recipe",
     "open_model",
+    "picture_header",
     "read_image",
+    "read_mask",
+    "read_picture",
     "restore_pictures",
     "to_batch",
     "to_uint8",

@@ -1,17 +1,32 @@
 """Files: written so that nobody ever sees half of one, read up to a bounded size."""
 
+import errno
 import os
+import re
 import secrets
 import shutil
+import stat
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from colddiff_core.contracts.errors import RecipeError, UsageError
 
 _PART = ".{}.part"
+
+# Strings and comments, in which brackets and dots mean nothing; what is between keys and values
+_TEXT = re.compile(
+    r""" "{3} (?: [^\\] | \\. )*? (?: "{3} | \Z ) | '{3} .*? (?: '{3} | \Z )
+       | " (?: [^"\\\n] | \\. )*+ "? | ' [^'\n]*+ '? | \# [^\n]*+ """,
+    re.DOTALL | re.VERBOSE,
+)
+_BETWEEN = re.compile(r"[=,{}\[\]\n]")
+_MAX_DEPTH = 50  # of tables in tables; tomllib's time grows with its square
 
 MAX_TOML = 1_000_000
 """Largest TOML file that is read, bytes."""
@@ -89,6 +104,60 @@ def remove_parts(folder: Path) -> None:
             part.unlink()
 
 
+def open_regular(path: Path, limit: int = sys.maxsize) -> BufferedReader:
+    """Open a regular file of bounded size for reading; links are followed.
+
+    A pipe would be waited for and a device read without end: neither is opened. What is checked is
+    the file that was opened, whatever happens to its name meanwhile.
+
+    Args:
+        path: of the file.
+        limit: largest size, bytes.
+
+    Raises:
+        OSError: missing, not a regular file, or over `limit`; `strerror` says which.
+    """
+    _check_regular(path.stat(), path, limit)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(os.open(path, flags), "rb")  # noqa: SIM115, PTH123 - the caller closes it
+    try:
+        _check_regular(os.fstat(file.fileno()), path, limit)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Read the whole of a regular file of bounded size.
+
+    Args:
+        path: of the file.
+        limit: largest size, bytes.
+
+    Raises:
+        OSError: as for `open_regular`.
+    """
+    with open_regular(path, limit) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:  # some files of the kernel say that they are empty
+        raise _too_large(path, limit)
+    return content
+
+
+def _check_regular(state: os.stat_result, path: Path, limit: int) -> None:
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file, but a pipe, socket or device", str(path))
+    if state.st_size > limit:
+        raise _too_large(path, limit)
+
+
+def _too_large(path: Path, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"larger than {limit:,} bytes, the limit for it", str(path))
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file of bounded size.
 
@@ -96,13 +165,21 @@ def read_toml(path: Path) -> dict[str, Any]:
         RecipeError: missing, too large, or not TOML.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_TOML + 1)
+        content = read_bounded(path, MAX_TOML)
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
-    if len(content) > MAX_TOML:
-        raise RecipeError(f"{path}: over {MAX_TOML // 1_000_000} MB, which no recipe is")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))  # Windows' editors write a mark first
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+        text = content.decode("utf-8-sig")  # Windows' editors write a mark first
+        _check_depth(text)
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError is one
         raise RecipeError(f"{path}: not a TOML file: {error}") from error
+
+
+def _check_depth(text: str) -> None:
+    """Refuse tables in tables in tables, in time that grows with the length alone."""
+    bare = _TEXT.sub("_", text)
+    dots = max(part.count(".") for part in _BETWEEN.split(bare))
+    brackets = accumulate((c in "[{") - (c in "]}") for c in re.findall(r"[\[\]{}]", bare))
+    if max(dots, max(brackets, default=0)) > _MAX_DEPTH:
+        raise ValueError(f"more than {_MAX_DEPTH} tables or arrays in one another")

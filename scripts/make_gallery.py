@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from colddiff_cli.degrade import degrade
 from colddiff_core import build
-from colddiff_core.pictures.images import Pixels, write_image
+from colddiff_core.pictures.batches import Pixels
+from colddiff_core.pictures.writing import write_image
 from colddiff_core.registry.components import Registered, registry
 
 ROOT = Path(__file__).resolve().parent.parent

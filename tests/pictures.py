@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from colddiff_core.pictures.images import Pixels
+from colddiff_core.pictures.batches import Pixels
 
 
 def photograph(height: int, width: int, channels: int = 3) -> Pixels:

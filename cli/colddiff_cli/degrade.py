@@ -10,17 +10,9 @@ from colddiff_cli.console import out
 from colddiff_cli.options import Seed, Settings, option, output_option
 from colddiff_core.contracts.errors import ImageError, UsageError
 from colddiff_core.models.recipe import parse_assignment
-from colddiff_core.pictures.images import (
-    MAX_SIDE,
-    Pixels,
-    fit,
-    from_batch,
-    read_image,
-    tile,
-    to_batch,
-    write_animation,
-    write_image,
-)
+from colddiff_core.pictures.batches import Pixels, fit, from_batch, tile, to_batch
+from colddiff_core.pictures.reading import read_image
+from colddiff_core.pictures.writing import MAX_SIDE, write_animation, write_image
 from colddiff_core.registry.components import build
 
 _STRIP = ".png"

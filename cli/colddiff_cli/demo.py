@@ -15,8 +15,9 @@ from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation import compare, rmse
 from colddiff_core.models.recipe import build_table, load_recipe
-from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.pictures.batches import from_batch, tile
 from colddiff_core.pictures.value_range import from_uint8
+from colddiff_core.pictures.writing import write_image
 from colddiff_core.registry.components import build
 from colddiff_core.restoration.opening import open_model
 from colddiff_core.training.randomness import generator

@@ -14,7 +14,8 @@ from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.models.folder import resolved_recipe
 from colddiff_core.models.recipe import build_table, parse_assignment
-from colddiff_core.pictures.images import fit, read_image, to_batch
+from colddiff_core.pictures.batches import fit, to_batch
+from colddiff_core.pictures.reading import read_image
 from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build

@@ -22,7 +22,8 @@ from colddiff_cli.options import (
 from colddiff_cli.reporting import tell_device
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.pictures.batches import from_batch, tile
+from colddiff_core.pictures.writing import write_image
 from colddiff_core.restoration.opening import open_model
 
 

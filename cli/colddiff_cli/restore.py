@@ -22,7 +22,7 @@ from colddiff_cli.options import (
 )
 from colddiff_cli.reporting import tell_device, tell_level
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
-from colddiff_core.pictures.images import image_size
+from colddiff_core.pictures.reading import picture_header
 from colddiff_core.restoration.engine import Room
 from colddiff_core.restoration.hints import PictureHints
 from colddiff_core.restoration.opening import open_model
@@ -185,8 +185,8 @@ def _pixels(images: list[Path]) -> int:
     total = 0
     for path in images:
         try:
-            height, width = image_size(path)
+            header = picture_header(path)
         except ColdDiffError:  # which is reported when its turn comes
             continue
-        total += height * width
+        total += header.height * header.width
     return total

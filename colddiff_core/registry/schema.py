@@ -190,8 +190,14 @@ def _table_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
 
 
 def argument_help(component: type) -> dict[str, str]:
-    """The texts of the `Args:` section (Google style) of a class's docstring, by argument."""
-    doc = inspect.getdoc(component) or ""
+    """The texts of the `Args:` sections (Google style) of a class and its bases, by argument."""
+    texts: dict[str, str] = {}
+    for base in reversed(component.__mro__):
+        texts |= _argument_help(inspect.cleandoc(base.__doc__ or ""))
+    return texts
+
+
+def _argument_help(doc: str) -> dict[str, str]:
     section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", doc, re.MULTILINE)
     if not section:
         return {}

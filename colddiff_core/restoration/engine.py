@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.contracts.locality import Locality
 from colddiff_core.contracts.model import Images, Model
-from colddiff_core.pictures.images import Pixels, from_batch, tile, to_batch
+from colddiff_core.pictures.batches import Pixels, from_batch, tile, to_batch
 from colddiff_core.restoration.estimating import Estimating
 from colddiff_core.restoration.footprint import SHARE, free_memory, resident_memory
 from colddiff_core.restoration.level import FoundLevel

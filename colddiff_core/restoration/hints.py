@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from colddiff_core.contracts.errors import ImageError, UsageError
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.model import Images
-from colddiff_core.pictures.images import Pixels, fit, read_image, to_batch
+from colddiff_core.pictures.batches import Pixels, fit, to_batch
+from colddiff_core.pictures.reading import read_image, read_mask
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,13 @@ def read_hints(
     channels, height, width = image_shape
     found: dict[str, Images] = {}
 
-    def read(path: Path, channels: int) -> Pixels:
-        pixels = read_image(path, 1 if channels == 1 else 3)
-        return fit(pixels, height, width) if resize else pixels
+    def batch(pixels: Pixels) -> Images:
+        return to_batch([fit(pixels, height, width) if resize else pixels])
 
     if hints.mask is not None:
-        white = read(hints.mask, 1)
-        if white.max() == white.min():
-            raise ImageError(
-                f"--mask {hints.mask}: is all of one tone; white marks what is missing, black what "
-                f"is there"
-            )
-        found["mask"] = (to_batch([white]) + 1) / np.float32(2)
+        found["mask"] = (batch(read_mask(hints.mask)) + 1) / np.float32(2)
     if hints.endpoint is not None:
-        found["endpoint"] = to_batch([read(hints.endpoint, channels)])
+        found["endpoint"] = batch(read_image(hints.endpoint, 1 if channels == 1 else 3))
     if hints.color is not None:
         found["color"] = to_batch([_color(hints.color, channels)])
     return found

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from PIL import Image
-
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.contracts.model import Model
-from colddiff_core.pictures.images import (
-    SOFTWARE,
-    Pixels,
-    fit,
-    read_image,
-    software_of,
-    write_image,
-)
+from colddiff_core.pictures.batches import Pixels, fit, to_channels
+from colddiff_core.pictures.reading import read_picture, software_of
+from colddiff_core.pictures.writing import SOFTWARE, write_image
 from colddiff_core.restoration.engine import Engine, Restored, Room, Schedule
 from colddiff_core.restoration.estimating import Estimating
 from colddiff_core.restoration.hints import PictureHints, read_hints
@@ -174,19 +166,13 @@ def _results(
 
 def _read(path: Path, model: Model, *, resize: bool) -> tuple[Pixels, tuple[str, ...]]:
     channels, height, width = model.image_shape
-    pixels = read_image(path)
-    notes: tuple[str, ...] = ()
+    picture = read_picture(path)
+    pixels, notes = picture.pixels, picture.notes
     if pixels.shape[2] != channels and channels in (1, 3):
         wanted = "grey" if channels == 1 else "colour"
-        notes = (f"was converted to {wanted}, which is what the model restores",)
-        pixels = _converted(pixels, channels)
+        notes = (*notes, f"was converted to {wanted}, which is what the model restores")
+        pixels = to_channels(pixels, channels)
     return (fit(pixels, height, width) if resize else pixels), notes
-
-
-def _converted(pixels: Pixels, channels: int) -> Pixels:
-    if channels == 3:
-        return pixels.repeat(3, axis=2)
-    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
 
 
 def _targets(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.model import Images
-from colddiff_core.pictures.images import Pixels, from_batch
+from colddiff_core.pictures.batches import Pixels, from_batch
 
 Crop = Callable[[slice, slice], Images]
 """Rows and columns of an image as (C, h, w) float32 in [-1, 1]."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from colddiff_core.contracts.dataset import ImageDataset
-from colddiff_core.pictures.images import from_batch, tile, write_image
+from colddiff_core.pictures.batches import from_batch, tile
 from colddiff_core.pictures.value_range import from_uint8
+from colddiff_core.pictures.writing import write_image
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
 

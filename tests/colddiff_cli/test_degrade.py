@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from colddiff_cli.main import main
-from colddiff_core.pictures.images import read_image
+from colddiff_core.pictures.reading import read_image
 
 
 @pytest.fixture

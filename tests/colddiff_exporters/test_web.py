@@ -19,7 +19,8 @@ from PIL import Image
 
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.pictures.images import from_batch, read_image, to_batch
+from colddiff_core.pictures.batches import from_batch, to_batch
+from colddiff_core.pictures.reading import read_image
 from colddiff_exporters.runtime import OnnxSampler
 from colddiff_exporters.web import runtime
 

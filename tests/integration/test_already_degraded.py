@@ -12,7 +12,9 @@ from PIL import Image
 from tiny import tiny_process
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.pictures.images import from_batch, read_image, to_batch, write_image
+from colddiff_core.pictures.batches import from_batch, to_batch
+from colddiff_core.pictures.reading import read_image
+from colddiff_core.pictures.writing import write_image
 from colddiff_core.restoration.opening import open_model
 from colddiff_core.restoration.simulation import Simulation
 
@@ -172,8 +174,8 @@ def from_the_center(process: ColdDiffusion, path: Path) -> np.ndarray:
         ("--level auto --simulate", "--simulate: the level is known"),
         ("--curve", "--curve: is for --level auto"),
         ("--mask small.png", "--mask: is 7x9 (height x width), what is restored at once 8x8"),
-        ("--mask black.png", "--mask black.png: is all of one tone; white marks what is missing"),
-        ("--mask white.png", "--mask white.png: is all of one tone"),
+        ("--mask black.png", "black.png: is all black; white marks what is missing"),
+        ("--mask white.png", "white.png: is all white; white marks what is missing"),
         ("--mask none.png", "none.png: no such file"),
         ("--tile 4", "gaussian-mask is not local"),
         ("--mask mask.png --simulate", "simulate: draws what a hint would tell"),

@@ -13,7 +13,7 @@ from PIL import Image
 from colddiff_cli import demo
 from colddiff_cli.main import main
 from colddiff_core import ColdDiffusion
-from colddiff_core.pictures.images import read_image
+from colddiff_core.pictures.reading import read_image
 from colddiff_exporters.runtime import OnnxSampler
 
 HEAVY = {"torch", "numpy", "onnx", "onnxruntime", "PIL", "safetensors"}

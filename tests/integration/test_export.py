@@ -10,7 +10,7 @@ from commands import modules_after, run_in_process, succeed
 from PIL import Image
 
 from colddiff_cli.main import main
-from colddiff_core.pictures.images import read_image
+from colddiff_core.pictures.reading import read_image
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from colddiff_cli.main import main
-from colddiff_core.pictures.images import read_image
+from colddiff_core.pictures.reading import read_image
 from colddiff_core.registry.components import registry
 
 PAGE = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")

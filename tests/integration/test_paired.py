@@ -14,7 +14,8 @@ from torch import Tensor
 
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.evaluation import rmse
-from colddiff_core.pictures.images import Pixels, from_batch, read_image, to_batch
+from colddiff_core.pictures.batches import Pixels, from_batch, to_batch
+from colddiff_core.pictures.reading import read_image
 from colddiff_core.pictures.value_range import from_uint8
 
 SIDE, STEPS = 16, 4

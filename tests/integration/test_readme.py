@@ -12,7 +12,7 @@ from conftest import ROOT
 from PIL import Image
 
 from colddiff_cli.main import main
-from colddiff_core.pictures.images import read_image
+from colddiff_core.pictures.reading import read_image
 from colddiff_core.registry.components import registry
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork, feature_network
 from colddiff_core.evaluation.record import plain, versions
-from colddiff_core.pictures.images import write_image
+from colddiff_core.pictures.writing import write_image
 
 _RESULTS, _REPORT = "results.json", "report.html"
 

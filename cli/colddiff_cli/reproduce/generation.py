@@ -13,7 +13,7 @@ from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.generation import Generated, evaluate_generated, generation_protocol
 from colddiff_core.models.recipe import load_recipe
-from colddiff_core.pictures.images import from_batch, tile
+from colddiff_core.pictures.batches import from_batch, tile
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build
 

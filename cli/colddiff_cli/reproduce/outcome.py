@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colddiff_core.pictures.images import Pixels
+from colddiff_core.pictures.batches import Pixels
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from colddiff_cli.labels import ROWS
 from colddiff_cli.plot import curves
 from colddiff_cli.templates import rendered
 from colddiff_core.models.nested import flat
-from colddiff_core.pictures.images import Pixels, encode_png
+from colddiff_core.pictures.batches import Pixels
+from colddiff_core.pictures.writing import encode_png
 
 _NO_MATTER = {"summary", "source", "data.folder"} | {
     f"train.{name}" for name in ("log_every", "sample_every", "checkpoint_every")

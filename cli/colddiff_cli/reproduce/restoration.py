@@ -17,7 +17,7 @@ from colddiff_core.evaluation.drift import drift
 from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.models.recipe import load_recipe
-from colddiff_core.pictures.images import Pixels, from_batch, tile
+from colddiff_core.pictures.batches import Pixels, from_batch, tile
 from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator

@@ -50,15 +50,9 @@ def film(
     import torch
 
     from colddiff_core import ColdDiffusion, UsageError
-    from colddiff_core.pictures.images import (
-        MAX_SIDE,
-        fit,
-        from_batch,
-        read_image,
-        tile,
-        to_batch,
-        write_animation,
-    )
+    from colddiff_core.pictures.batches import fit, from_batch, tile, to_batch
+    from colddiff_core.pictures.reading import read_image
+    from colddiff_core.pictures.writing import MAX_SIDE, write_animation
     from colddiff_core.registry.events import listening
 
     if output.suffix.lower() not in MAX_SIDE:

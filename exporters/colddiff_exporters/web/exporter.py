@@ -124,7 +124,8 @@ class WebExporter(Exporter):
 
 def _write_sample(path: Path, process: "Process", images: "Tensor | None") -> str | None:
     """A degraded picture to begin with, where the degradation makes it of a clean one alone."""
-    from colddiff_core.pictures.images import from_batch, write_image
+    from colddiff_core.pictures.batches import from_batch
+    from colddiff_core.pictures.writing import write_image
 
     if images is None or process.degradation.context_names:
         return None

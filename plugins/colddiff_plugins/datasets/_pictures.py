@@ -11,7 +11,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colddiff_core.contracts.errors import DatasetError, ImageError, UsageError
-from colddiff_core.pictures.images import Pixels, fit
-from colddiff_plugins.datasets._store import Batch, Entry, Kept, Skipped
+from colddiff_core.pictures.batches import fit
+from colddiff_core.pictures.reading import Picture
+from colddiff_plugins.datasets._store import MAX_REASONS, Entry, Losses, Stored
 
 _BATCH = 16  # pictures a thread takes at a time
 _MOST_THREADS = 8  # each may hold a picture of the largest size
@@ -31,12 +32,19 @@ _WORTH_A_FILE = 100  # fewer are decoded in a moment
 _WORTH_A_WORD = 1_000  # as many take long enough for somebody to wonder
 _LONGEST = 500  # characters of why a picture is skipped
 
+# Of a disk or a network that fails, or a machine that is short of something
+_PASSING = {
+    *(errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ENOMEM, errno.EMFILE),
+    *(errno.ENFILE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN),
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+}
+
 _log = logging.getLogger(__name__)
 
 Shape = tuple[int, int, int, int]
 """(N, C, H, W)."""
 
-Read = Callable[[int], Pixels]
+Read = Callable[[int], Picture]
 """Decodes the picture at a place of a listing; raises an `ImageError` that begins with its name."""
 
 
@@ -100,54 +108,60 @@ def decoded(source: Source, size: int) -> Pictures:
     Raises:
         DatasetError: the source cannot be opened.
     """
-    kept = _through_the_cache(source, (len(source.listing), source.channels, size, size))
-    for reason in kept.skipped.reasons:
-        _log.warning("skipped %s", reason)
-    if untold := len(kept.skipped.numbers) - len(kept.skipped.reasons):
-        _log.warning("skipped %s more of %s", f"{untold:,}", source.place)
-    passed = set(kept.skipped.numbers)
+    stored = _through_the_cache(source, (len(source.listing), source.channels, size, size))
+    tell(stored.losses.reasons, len(stored.losses.skipped), f" of {source.place}")
+    for note, count in stored.losses.notes.items():
+        _log.warning("%s: %s pictures: %s", source.place, f"{count:,}", note)
+    passed = set(stored.losses.skipped)
     names = (item.name for k, item in enumerate(source.listing) if k not in passed)
-    return Pictures(tuple(names), kept.pixels)
+    return Pictures(tuple(names), stored.pixels)
 
 
-def _through_the_cache(source: Source, shape: Shape) -> Kept:
+def tell(reasons: Sequence[str], count: int, whence: str = "") -> None:
+    """Name the first pictures that are skipped on the log, and count the others."""
+    for reason in reasons[:MAX_REASONS]:
+        _log.warning("skipped %s", printable(reason))
+    if count > MAX_REASONS:
+        _log.warning("skipped %s more%s", f"{count - MAX_REASONS:,}", whence)
+
+
+def _through_the_cache(source: Source, shape: Shape) -> Stored:
     """From the cache; else decoded into it; else, where that cannot be written, into memory."""
     if len(source.listing) < _WORTH_A_FILE:
         return _in_memory(source, shape)
-    kept = None
+    stored = None
     try:
         entry = Entry.of(source.place, [(item.name, item.stamp) for item in source.listing], shape)
-        kept = entry.load()
-        if kept is None:
+        stored = entry.load()
+        if stored is None:
             if len(source.listing) >= _WORTH_A_WORD:
                 _log.warning(
                     "%s: decoding %s pictures, which are kept in %s",
                     *(source.place, f"{len(source.listing):,}", entry.folder),
                 )
             entry.write(_batches(source, shape))
-            kept = entry.load()
+            stored = entry.load()
     except DatasetError:
         raise
     except UsageError as error:
         _log.warning("%s; the pictures of %s are kept in memory alone", error, source.place)
-    return kept or _in_memory(source, shape)
+    return stored or _in_memory(source, shape)
 
 
-def _in_memory(source: Source, shape: Shape) -> Kept:
-    pixels = np.empty(shape, dtype=np.uint8)
-    count, skipped = 0, Skipped([], [])
+def _in_memory(source: Source, shape: Shape) -> Stored:
+    pixels, count, losses = np.empty(shape, dtype=np.uint8), 0, Losses()
     for batch in _batches(source, shape):
         pixels[count : count + len(batch.pixels)] = batch.pixels
         count += len(batch.pixels)
-        skipped.add(batch.skipped)
-    return Kept(pixels[:count], skipped)
+        losses.add(batch.losses)
+    return Stored(pixels[:count], losses)
 
 
-def _batches(source: Source, shape: Shape) -> Iterator[Batch]:
+def _batches(source: Source, shape: Shape) -> Iterator[Stored]:
     """All pictures in order, by several threads that are never far ahead."""
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="colddiff-decode")
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[Stored]] = deque()
     # Decoding silences warnings one picture at a time, which several threads cannot do at once:
     # here they are silenced for all, and whatever the threads leave behind is undone
     with source.opened() as read, warnings.catch_warnings():
@@ -164,25 +178,25 @@ def _batches(source: Source, shape: Shape) -> Iterator[Batch]:
             pool.shutdown(cancel_futures=True)
 
 
-def _batch(read: Read, numbers: range, shape: tuple[int, int, int]) -> Batch:
-    pixels = np.empty((len(numbers), *shape), dtype=np.uint8)
-    count, skipped = 0, {}
+def _batch(read: Read, numbers: range, shape: tuple[int, int, int]) -> Stored:
+    pixels, count, losses = np.empty((len(numbers), *shape), dtype=np.uint8), 0, Losses()
     for number in numbers:
         try:
-            pixels[count] = fit(read(number), *shape[1:]).transpose(2, 0, 1)
+            picture = read(number)
         except ImageError as error:
             if _is_passing(error.__context__):
                 raise DatasetError(f"{error}: nothing is wrong with the picture") from error
-            skipped[number] = printable(str(error))[:_LONGEST]
+            losses.add(Losses([number], [str(error)[:_LONGEST]]))
         else:
+            pixels[count] = fit(picture.pixels, *shape[1:]).transpose(2, 0, 1)
+            losses.add(Losses(notes=dict.fromkeys(picture.notes, 1)))
             count += 1
-    return Batch(pixels[:count], skipped)
+    return Stored(pixels[:count], losses)
 
 
 def _is_passing(error: BaseException | None) -> bool:
     """Whether a picture might be read another time, so that it must not be kept as skipped."""
-    lasting = (None, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR)
-    failing = isinstance(error, OSError) and error.errno not in lasting
+    failing = isinstance(error, OSError) and error.errno in _PASSING
     return failing or isinstance(error, MemoryError)
 
 

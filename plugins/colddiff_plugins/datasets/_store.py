@@ -9,87 +9,73 @@ import hashlib
 import json
 import logging
 import math
+import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import PIL
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.disk import atomic_path, write_atomically
+from colddiff_core.disk import atomic_path, open_regular, read_bounded, write_atomically
 from colddiff_core.pictures.cache import CACHE, cache_folder
+from colddiff_core.pictures.opening import max_pixels
 
-_FORMAT = 1  # with another number, nothing that was kept before is taken
-_PIECE = 1 << 24  # bytes whose checksum is computed at a time
+_FORMAT = 2  # with another number, nothing that was kept before is taken
 _SPARE = 1 << 28  # bytes left free on the disk, for everybody else
 _ABANDONED = 24 * 3600  # seconds since a process last wrote to a file that was never finished
-_MAX_REASONS = 100
+
+MAX_REASONS = 100
+"""Most pictures that are named when they are skipped."""
+_MAX_ABOUT = 100_000_000  # bytes, where all of ten million pictures are skipped
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some pictures, in the order of their listing.
+class Losses:
+    """What is not in the pixels of some pictures.
+
+    Attributes:
+        skipped: places in the listing of those that could not be read, ascending.
+        reasons: why, for the first hundred; each begins with the picture's name.
+        notes: what is not in the pixels of the others, and of how many of them.
+    """
+
+    skipped: list[int] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+
+    def add(self, more: "Losses") -> None:
+        """Take in those of another batch."""
+        self.skipped.extend(more.skipped)
+        self.reasons.extend(more.reasons[: MAX_REASONS - len(self.reasons)])
+        for note, count in more.notes.items():
+            self.notes[note] = self.notes.get(note, 0) + count
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Pictures of one shape, in the order of their listing.
 
     Attributes:
         pixels: (n, C, H, W) uint8, of those that could be read; contiguous.
-        skipped: the others: why, by their places in the listing.
+        losses: the others, and what is not in the pixels.
     """
 
     pixels: NDArray[np.uint8]
-    skipped: Mapping[int, str]
+    losses: Losses
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """Pictures that could not be read.
-
-    Attributes:
-        numbers: their places in the listing, ascending.
-        reasons: why, for the first hundred; each begins with the picture's name.
-    """
-
-    numbers: list[int]
-    reasons: list[str]
-
-    def add(self, more: Mapping[int, str]) -> None:
-        """Take in those of another batch."""
-        self.numbers.extend(more)
-        self.reasons.extend(list(more.values())[: _MAX_REASONS - len(self.reasons)])
-
-
-@dataclass(frozen=True)
-class Kept:
-    """All pictures of a listing.
-
-    Attributes:
-        pixels: (n, C, H, W) uint8, of those that could be read, in the order of the listing.
-        skipped: the others.
-    """
-
-    pixels: NDArray[np.uint8]
-    skipped: Skipped
-
-
-@dataclass(frozen=True)
-class _About:
-    """What is written beside an array: a checksum of the rest, and what is not in the array."""
-
-    crc32: int
-    skipped: Skipped
-
-
-_ABOUT = TypeAdapter(_About)
+_LOSSES = TypeAdapter(Losses)
+_ABOUT = TypeAdapter(tuple[int, Losses])  # with a checksum of the pixels and the losses
 
 
 @dataclass(frozen=True)
@@ -120,7 +106,7 @@ class Entry:
         Raises:
             UsageError: there is no folder for a cache.
         """
-        content = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__]).encode())
+        content = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, max_pixels()]).encode())
         for item in listing:
             content.update(json.dumps(item).encode())
         of_place = hashlib.sha256(json.dumps([place, shape[1:]]).encode())
@@ -129,15 +115,15 @@ class Entry:
 
     @property
     def pixels(self) -> Path:
-        """The array."""
-        return self.folder / f"{self.name}.npy"
+        """Their bytes."""
+        return self.folder / f"{self.name}.u8"
 
     @property
     def about(self) -> Path:
         """What it is of."""
         return self.folder / f"{self.name}.json"
 
-    def load(self) -> Kept | None:
+    def load(self) -> Stored | None:
         """The pictures, mapped from the file; None if they are not there or damaged."""
         try:
             kept = self._read()
@@ -149,36 +135,32 @@ class Entry:
             _log.warning("%s: damaged, decoding again", self.pixels)
         return kept
 
-    def _read(self) -> Kept | None:
-        about = _ABOUT.validate_json(self.about.read_bytes())
-        pixels = np.asarray(npy.open_memmap(self.pixels, mode="r"))
-        count = self.shape[0] - len(about.skipped.numbers)
-        whole = (
-            pixels.dtype == np.uint8
-            and pixels.shape == (count, *self.shape[1:])
-            and _of_numbers(about.skipped.numbers, _crc32(pixels, 0)) == about.crc32
-        )
-        return Kept(pixels, about.skipped) if whole else None
+    def _read(self) -> Stored | None:
+        crc32, losses = _ABOUT.validate_json(read_bounded(self.about, _MAX_ABOUT))
+        shape = (self.shape[0] - len(losses.skipped), *self.shape[1:])
+        with open_regular(self.pixels) as file:
+            if os.fstat(file.fileno()).st_size != math.prod(shape):
+                return None
+            mapped = np.memmap(file, np.uint8, "r", shape=shape) if shape[0] else np.empty(shape)
+            pixels = np.asarray(mapped, np.uint8)
+        whole = zlib.crc32(_LOSSES.dump_json(losses), zlib.crc32(pixels.data)) == crc32
+        return Stored(pixels, losses) if whole else None
 
-    def write(self, batches: Iterable[Batch]) -> None:
+    def write(self, batches: Iterable[Stored]) -> None:
         """Keep pictures, and forget those of an older listing of the same place.
 
         Raises:
             UsageError: the folder cannot be written, or there is no room for them.
         """
         self._make_room()
-        crc32, count, skipped = 0, 0, Skipped([], [])
+        crc32, losses = 0, Losses()
         with atomic_path(self.pixels) as part, part.open("wb") as file:
-            _write_header(file, self.shape)
             for batch in batches:
                 file.write(batch.pixels.data)
-                crc32 = _crc32(batch.pixels, crc32)
-                count += len(batch.pixels)
-                skipped.add(batch.skipped)
-            file.seek(0)
-            _write_header(file, (count, *self.shape[1:]))  # as long as before: numpy pads it
-        about = _About(_of_numbers(skipped.numbers, crc32), skipped)
-        write_atomically(self.about, _ABOUT.dump_json(about))
+                crc32 = zlib.crc32(batch.pixels.data, crc32)
+                losses.add(batch.losses)
+        crc32 = zlib.crc32(_LOSSES.dump_json(losses), crc32)
+        write_atomically(self.about, _ABOUT.dump_json((crc32, losses)))
         self._forget_older()
 
     def _make_room(self) -> None:
@@ -203,20 +185,3 @@ class Entry:
             for part in self.folder.glob(".*.part"):
                 if part.stat().st_mtime < long_ago:
                     part.unlink()
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    npy.write_array_header_1_0(file, header)
-
-
-def _crc32(pixels: NDArray[np.uint8], before: int) -> int:
-    """The checksum goes on from that of the pictures before."""
-    content = pixels.reshape(-1).data
-    for start in range(0, len(content), _PIECE):
-        before = zlib.crc32(content[start : start + _PIECE], before)
-    return before
-
-
-def _of_numbers(numbers: list[int], before: int) -> int:
-    return zlib.crc32(json.dumps(numbers).encode(), before)

@@ -6,17 +6,15 @@ found by its length. The checksums are of the images alone, so that one table se
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from colddiff_core.contracts.dataset import ImageDataset, Split
-from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.dataset import Split
 from colddiff_core.contracts.errors import DatasetError
+from colddiff_core.disk import read_bounded
+from colddiff_plugins.datasets._parts import StoredImages
 
 _BATCHES = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
 _SHA256 = {
@@ -37,7 +35,7 @@ _STRING = b"T"  # its length follows, in 4 bytes
 _TRUE = b"\x88"  # before the string: numpy laid the array out column by column
 
 
-class Cifar10(ImageDataset):
+class Cifar10(StoredImages):
     """The whole of CIFAR-10, from a folder that holds the original binary or Python batches.
 
     They lie in the folder itself or in `cifar-10-batches-bin` or `cifar-10-batches-py` in it, as
@@ -55,27 +53,14 @@ class Cifar10(ImageDataset):
         pixels = np.empty((len(_BATCHES[split]), _IMAGES, _PIXELS), dtype=np.uint8)
         for batch, name in zip(pixels, _BATCHES[split], strict=True):
             batch[...] = _read(folder, name)
-        self._photographs = torch.from_numpy(pixels.reshape(-1, *_IMAGE_SHAPE))
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """(3, 32, 32)."""
-        return _IMAGE_SHAPE
-
-    def __len__(self) -> int:
-        return len(self._photographs)
-
-    def images(self, indices: Sequence[int]) -> Tensor:
-        """Fetch a batch; see `ImageDataset.images`."""
-        return self._photographs[list(indices)]
+        super().__init__(pixels.reshape(-1, *_IMAGE_SHAPE))
 
 
 def _read(folder: Path, name: str) -> np.ndarray:
     """(10,000, 3,072) uint8: each image's red, green and blue plane, row by row."""
     path = _find(folder, name)
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        content = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror}") from error
     images = _from_records(content) if path.suffix == ".bin" else _from_pickle(content)

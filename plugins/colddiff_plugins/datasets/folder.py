@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,23 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from colddiff_core.contracts.dataset import Split
 from colddiff_core.contracts.errors import DatasetError
-from colddiff_core.pictures.images import Pixels, read_image, write_image
-from colddiff_plugins.datasets._parts import (
-    PicturesInParts,
-    check_fraction,
-    check_size,
-    need_two,
-    part,
-)
-from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded, printable
+from colddiff_core.pictures.reading import Picture, read_picture
+from colddiff_plugins.datasets._parts import Numbers, PictureDataset
+from colddiff_plugins.datasets._pictures import Listed, Read, Source, printable
 
 _log = logging.getLogger(__name__)
 
 
-class Folder(PicturesInParts):
+@dataclass(eq=False, repr=False, kw_only=True)
+class Folder(PictureDataset):
     """All pictures in a folder and its subfolders, in the order of their paths.
 
     Each is resized until it covers the square and cropped centrally; it is decoded once and kept
@@ -34,43 +30,22 @@ class Folder(PicturesInParts):
     over. A file that is no readable picture is reported by name and skipped.
 
     Args:
-        split: which part; a picture's part depends on its name and `split_seed` alone (unless
-            there are very few), so that adding pictures moves none to the other part.
         folder: where the pictures are.
-        image_size: side of the square, pixels.
-        channels: 1 for grey, 3 for colour.
-        test_fraction: share of the pictures that is held out, 0 to 1 (neither end included).
-        split_seed: another seed holds out others.
 
     Raises:
         DatasetError: the folder does not exist, or fewer than two pictures in it can be read.
         ParameterError: a size or share is out of range.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        *,
-        folder: Path,
-        image_size: int = 64,
-        channels: Literal[1, 3] = 3,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-    ) -> None:
-        check_size(image_size)
-        check_fraction(test_fraction)
-        source = FolderSource.of(folder, channels)
-        pictures = decoded(source, image_size)
-        need_two(str(folder), pictures, len(source.listing))
-        super().__init__(pictures, part(pictures.names, split, test_fraction, split_seed))
+    folder: Path
+
+    def _load(self) -> tuple[NDArray[np.uint8], Numbers]:
+        return self._divided(FolderSource.of(self.folder, self.channels))
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
         """A dozen small pictures; see `Buildable.example_params`."""
-        noise = np.random.default_rng(0).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
-        for k, pixels in enumerate(noise):
-            write_image(folder / f"{k:02}.png", pixels)
-        return {"folder": folder, "image_size": 16}
+        return {"folder": folder, **super().example_params(folder)}
 
 
 @dataclass(frozen=True)
@@ -95,7 +70,7 @@ class FolderSource(Source):
             DatasetError: the folder does not exist.
         """
         if not folder.is_dir():
-            raise DatasetError(f"{folder}: no such folder")
+            raise DatasetError(f"{folder}: {_instead(folder)}")
         found = sorted(_files(folder), key=lambda item: item.name.split("/"))
         return cls(os.path.realpath(folder), tuple(found), channels, folder)
 
@@ -104,8 +79,14 @@ class FolderSource(Source):
         """See `Source.opened`."""
         yield self._read
 
-    def _read(self, number: int) -> Pixels:
-        return read_image(self.folder / self.listing[number].name, self.channels)
+    def _read(self, number: int) -> Picture:
+        return read_picture(self.folder / self.listing[number].name, self.channels)
+
+
+def _instead(path: Path) -> str:
+    if path.is_file() and zipfile.is_zipfile(path):
+        return f'a zip file; instead of the folder, write name = "zip" and file = "{path}"'
+    return "a file, not a folder" if path.is_file() else "no such folder"
 
 
 def _files(folder: Path) -> Iterator[Listed]:

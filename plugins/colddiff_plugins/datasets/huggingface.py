@@ -13,26 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from colddiff_core.contracts.dataset import Split
 from colddiff_core.contracts.errors import DatasetError, ImageError
-from colddiff_core.pictures.images import Pixels, decode_image, read_image
+from colddiff_core.pictures.reading import Picture, read_picture
 from colddiff_plugins.datasets._hub import load, need_package, rows_of
-from colddiff_plugins.datasets._parts import (
-    PicturesInParts,
-    check_fraction,
-    check_size,
-    need_two,
-    part,
-)
+from colddiff_plugins.datasets._parts import Numbers, PictureDataset
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
-from colddiff_plugins.datasets.folder import Folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class HuggingFace(PicturesInParts):
+@dataclass(eq=False, repr=False, kw_only=True)
+class HuggingFace(PictureDataset):
     """A data set of the Hugging Face Hub, or a folder in one of its formats.
 
     Where it has splits `train` and `test`, these are the two parts; else `train`, or the only
@@ -42,16 +36,12 @@ class HuggingFace(PicturesInParts):
     skipped.
 
     Args:
-        split: which part.
         dataset: a name on the Hub, as `user/name`, or a folder: written by `save_to_disk`, with
             Parquet files, or with pictures as ImageFolder has them.
         config: which of its configurations; of a folder, the subfolder.
         image_column: the column that holds the pictures.
-        image_size: side of the square, pixels.
-        channels: 1 for grey, 3 for colour.
         test_fraction: share of the rows that is held out, 0 to 1 (neither end included), where the
             data set does not say which.
-        split_seed: another seed holds out others.
         download: fetch it from huggingface.co if it is not on this machine; nothing is fetched
             otherwise. No program that comes with a data set is ever run.
 
@@ -61,36 +51,26 @@ class HuggingFace(PicturesInParts):
         ParameterError: a size or share is out of range.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        *,
-        dataset: str,
-        config: str = "",
-        image_column: str = "image",
-        image_size: int = 64,
-        channels: Literal[1, 3] = 3,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-        download: bool = False,
-    ) -> None:
-        check_size(image_size)
-        check_fraction(test_fraction)
+    dataset: str
+    config: str = ""  # type: ignore[assignment] # the base's means another thing, see `_load`
+    image_column: str = "image"
+    download: bool = False
+
+    def _load(self) -> tuple[NDArray[np.uint8], Numbers]:
         need_package()
-        loaded, roots = load(dataset, config, download=download)
-        rows, ready = rows_of(loaded, split, dataset)
-        where = os.path.realpath(dataset) if Path(dataset).is_dir() else dataset
-        place = " ".join(filter(None, [where, config, split if ready else ""]))
-        source = RowSource.of(place, rows, image_column, channels, roots)
-        pictures = decoded(source, image_size)
+        config: str = self.config
+        self.config = None  # type: ignore[assignment] # what it was built from, which `build` sets
+        loaded, roots = load(self.dataset, config, download=self.download)
+        rows, ready = rows_of(loaded, self.split, self.dataset)
+        where = os.path.realpath(self.dataset) if Path(self.dataset).is_dir() else self.dataset
+        place = " ".join(filter(None, [where, config, self.split if ready else ""]))
+        source = RowSource.of(place, rows, self.image_column, self.channels, roots)
         if not ready:
-            need_two(place, pictures, len(source.listing), "rows")
-            numbers = part(pictures.names, split, test_fraction, split_seed)
-        elif pictures.names:
-            numbers = np.arange(len(pictures.names))
-        else:
+            return self._divided(source, "rows")
+        pictures = decoded(source, self.image_size)
+        if not pictures.names:
             raise DatasetError(f"{place}: none of {len(source.listing)} rows is a picture")
-        super().__init__(pictures, numbers)
+        return pictures.pixels, np.arange(len(pictures.names))
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
@@ -99,10 +79,10 @@ class HuggingFace(PicturesInParts):
         from datasets import Dataset, disable_progress_bars
 
         disable_progress_bars()
-        Folder.example_params(folder)
+        params = super().example_params(folder)
         content = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
         Dataset.from_dict({"image": content}).save_to_disk(folder / "saved")
-        return {"dataset": str(folder / "saved"), "image_size": 16}
+        return {"dataset": str(folder / "saved"), **params}
 
 
 @dataclass(frozen=True)
@@ -160,7 +140,7 @@ class RowSource(Source):
         """See `Source.opened`."""
         yield self._read
 
-    def _read(self, number: int) -> Pixels:
+    def _read(self, number: int) -> Picture:
         where = f"{self.place}: row {number}"
         try:
             stored = self.rows[number][self.column] or {"bytes": None, "path": None}
@@ -168,10 +148,10 @@ class RowSource(Source):
         except Exception as error:  # damaged files raise many kinds
             raise ImageError(f"{where}: cannot be read: {error}") from None
         if content is not None:
-            return decode_image(content, where, self.channels)
+            return read_picture(content, self.channels, name=where)
         if not any(path.is_relative_to(root) for root in self.roots):
             raise ImageError(f"{where}: holds no picture, and names no file of the data set")
-        return read_image(path, self.channels)
+        return read_picture(path, self.channels)
 
 
 def _stamp(rows: "Dataset", column: str) -> str:

@@ -3,18 +3,15 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
-from colddiff_core.contracts.dataset import ImageDataset, Split
-from colddiff_core.contracts.degradation import ImageShape
+from colddiff_core.contracts.dataset import Split
 from colddiff_core.contracts.errors import DatasetError
-from colddiff_plugins.datasets._parts import check_size
+from colddiff_core.disk import read_bounded
+from colddiff_plugins.datasets._parts import StoredImages, check_size
 
 _FILES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
 _MD5 = {
@@ -26,10 +23,11 @@ _MINI_MD5 = {
     "test": "c3379f275b566375ab4528689c1795c4",
 }
 _SIDE = 28
+_MAX_BYTES = 10_000_000  # packed, which the larger file does not fill
 _HEADER = 16  # bytes: magic number, count, rows, columns
 
 
-class Mnist(ImageDataset):
+class Mnist(StoredImages):
     """The whole of MNIST, from a folder that holds the original `*-images-idx3-ubyte.gz`.
 
     Args:
@@ -44,19 +42,7 @@ class Mnist(ImageDataset):
     """
 
     def __init__(self, split: Split, *, folder: Path, image_size: int = 32) -> None:
-        self._digits = _resized(_read(folder / _FILES[split], _MD5[split]), image_size)
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """(1, image_size, image_size)."""
-        return (1, self._digits.shape[2], self._digits.shape[3])
-
-    def __len__(self) -> int:
-        return len(self._digits)
-
-    def images(self, indices: Sequence[int]) -> Tensor:
-        """Fetch a batch; see `ImageDataset.images`."""
-        return self._digits[list(indices)]
+        super().__init__(_resized(_read(folder / _FILES[split], _MD5[split]), image_size))
 
 
 class MnistMini(Mnist):
@@ -73,13 +59,14 @@ class MnistMini(Mnist):
 
     def __init__(self, split: Split, *, image_size: int = 32) -> None:
         bundled = Path(__file__).parent / "mnist_mini"
-        self._digits = _resized(_read(bundled / _FILES[split], _MINI_MD5[split]), image_size)
+        digits = _read(bundled / _FILES[split], _MINI_MD5[split])
+        StoredImages.__init__(self, _resized(digits, image_size))
 
 
 def _read(path: Path, md5: str) -> np.ndarray:
     """(N, 28, 28) uint8."""
     try:
-        packed = path.read_bytes()
+        packed = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise DatasetError(
             f"{path}: {error.strerror}; the folder must hold {' and '.join(_FILES.values())}"
@@ -94,7 +81,7 @@ def _read(path: Path, md5: str) -> np.ndarray:
     return pixels.reshape(-1, _SIDE, _SIDE)
 
 
-def _resized(digits: np.ndarray, size: int) -> Tensor:
+def _resized(digits: np.ndarray, size: int) -> np.ndarray:
     """(N, 1, size, size) uint8."""
     check_size(size)
     if size != _SIDE:
@@ -104,4 +91,4 @@ def _resized(digits: np.ndarray, size: int) -> Tensor:
                 for digit in digits
             ]
         )
-    return torch.from_numpy(np.array(digits))[:, None]
+    return digits[:, None]

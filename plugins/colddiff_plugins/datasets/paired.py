@@ -1,34 +1,31 @@
 """Pairs of pictures from two folders: clean ones, and the same with a real degradation."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colddiff_core.contracts.dataset import Split
 from colddiff_core.contracts.degradation import Context
 from colddiff_core.contracts.errors import DatasetError, ImageError
-from colddiff_core.pictures.images import Pixels, image_size, write_image
+from colddiff_core.pictures.reading import Picture, picture_header, read_picture
 from colddiff_core.pictures.value_range import from_uint8
-from colddiff_plugins.datasets._parts import PicturesInParts, check_fraction, check_size, part
-from colddiff_plugins.datasets._pictures import Listed, Pictures, decoded, printable
+from colddiff_core.pictures.writing import write_image
+from colddiff_plugins.datasets._parts import Numbers, PictureDataset
+from colddiff_plugins.datasets._pictures import Listed, Pictures, decoded, tell
 from colddiff_plugins.datasets.folder import FolderSource
 
 CLEAN, DEGRADED = "clean", "degraded"
 
 _SAME_ASPECT = 0.02  # 1 or 2 pixels of 100, as resizing and careless cutting leave it
-_MOST_TOLD = 100  # of the pictures without a partner
-
-_log = logging.getLogger(__name__)
 
 
-class Paired(PicturesInParts):
+@dataclass(eq=False, repr=False, kw_only=True)
+class Paired(PictureDataset):
     """Clean pictures in FOLDER/clean, and the same pictures, degraded, in FOLDER/degraded.
 
     For what no formula describes: rain, old prints, a bad camera. Two pictures are a pair if their
@@ -40,58 +37,42 @@ class Paired(PicturesInParts):
     The degraded picture is the context `endpoint`: the degradation `blend` leads to it.
 
     Args:
-        split: which part; a pair's part depends on its name and `split_seed` alone (unless there
-            are very few), so that adding pairs moves none to the other part.
         folder: where the two folders are.
-        image_size: side of the square, pixels.
-        channels: 1 for grey, 3 for colour.
-        test_fraction: share of the pairs that is held out, 0 to 1 (neither end included).
-        split_seed: another seed holds out others.
 
     Raises:
         DatasetError: a folder does not exist, or there are fewer than two pairs.
         ParameterError: a size or share is out of range.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        *,
-        folder: Path,
-        image_size: int = 64,
-        channels: Literal[1, 3] = 3,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-    ) -> None:
-        check_size(image_size)
-        check_fraction(test_fraction)
+    folder: Path
+
+    def _load(self) -> tuple[NDArray[np.uint8], Numbers]:
         for name in (CLEAN, DEGRADED):
-            if not (folder / name).is_dir():
+            if not (self.folder / name).is_dir():
                 raise DatasetError(
-                    f"{folder / name}: no such folder; pairs are pictures in {folder / CLEAN}, and "
-                    f"by the same names, degraded, in {folder / DEGRADED}"
+                    f"{self.folder / name}: no such folder; pairs are pictures in "
+                    f"{self.folder / CLEAN}, and by the same names, degraded, in "
+                    f"{self.folder / DEGRADED}"
                 )
-        sources = [FolderSource.of(folder / name, channels) for name in (CLEAN, DEGRADED)]
-        pairs = _pairs(*sources, image_size)
+        sources = [FolderSource.of(self.folder / name, self.channels) for name in (CLEAN, DEGRADED)]
+        pairs = _pairs(*sources, self.image_size)
         if len(pairs.names) < 2:
             raise DatasetError(
-                f"{folder}: {len(pairs.names)} pairs can be read; at least 2 are needed, one to "
-                f"learn from and one held out. A pair has the same name in {CLEAN}/ and "
+                f"{self.folder}: {len(pairs.names)} pairs can be read; at least 2 are needed, one "
+                f"to learn from and one held out. A pair has the same name in {CLEAN}/ and "
                 f"{DEGRADED}/, whatever the ending"
             )
-        chosen = pairs.numbers[part(pairs.names, split, test_fraction, split_seed)]
-        super().__init__(pairs.clean, chosen[:, 0])
+        numbers, self._degraded_numbers = pairs.numbers[self._part(pairs.names)].T
         self._degraded = pairs.degraded.pixels
-        self._degraded_numbers = chosen[:, 1]
+        return pairs.clean.pixels, numbers
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
         """A dozen small pictures, and their negatives; see `Buildable.example_params`."""
-        noise = np.random.default_rng(0).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
-        for k, pixels in enumerate(noise):
-            write_image(folder / CLEAN / f"{k:02}.png", pixels)
-            write_image(folder / DEGRADED / f"{k:02}.png", 255 - pixels)
-        return {"folder": folder, "image_size": 16}
+        params = super().example_params(folder / CLEAN)
+        for path in (folder / CLEAN).iterdir():
+            write_image(folder / DEGRADED / path.name, 255 - read_picture(path).pixels)
+        return {"folder": folder, **params}
 
     def context(self, indices: Sequence[int]) -> Context:
         """The degraded pictures as endpoints; see `ImageDataset.context`."""
@@ -126,21 +107,19 @@ class _DegradedSource(FolderSource):
 
     clean: FolderSource
 
-    def _read(self, number: int) -> Pixels:
-        pixels = super()._read(number)
-        height, width = pixels.shape[:2]
+    def _read(self, number: int) -> Picture:
+        picture = super()._read(number)
+        height, width = picture.pixels.shape[:2]
         try:
-            clean_height, clean_width = image_size(
-                self.clean.folder / self.clean.listing[number].name
-            )
+            clean = picture_header(self.clean.folder / self.clean.listing[number].name)
         except ImageError:
-            return pixels  # the clean picture is skipped itself, and the pair with it
-        if abs(height * clean_width / (width * clean_height) - 1) > _SAME_ASPECT:
+            return picture  # the clean one is skipped itself, and the pair with it
+        if abs(height * clean.width / (width * clean.height) - 1) > _SAME_ASPECT:
             raise ImageError(
                 f"{self.folder / self.listing[number].name}: is {height}x{width} (height x width), "
-                f"and its clean picture {clean_height}x{clean_width}; crop them to one section"
+                f"and its clean picture {clean.height}x{clean.width}; crop them to one section"
             )
-        return pixels
+        return picture
 
 
 @lru_cache(maxsize=1)  # for the training part and the held-out part
@@ -148,7 +127,8 @@ def _pairs(clean: FolderSource, degraded: FolderSource, size: int) -> _Pairs:
     """Find and decode the pairs."""
     named = [_by_name(source) for source in (clean, degraded)]
     both = [(named[0][name], named[1][name]) for name in named[0] if name in named[1]]
-    _tell(list(_alone((clean, degraded), named)))
+    alone = list(_alone((clean, degraded), named))
+    tell(alone, len(alone))
     first = replace(clean, listing=tuple(one for one, _ in both))
     second = _DegradedSource(
         degraded.place,
@@ -187,10 +167,3 @@ def _alone(sources: Sequence[FolderSource], named: Sequence[dict[str, Listed]]) 
                 yield f"{path}: {first.name} has the same name"
             elif _name(item.name) not in named[1 - k]:
                 yield f"{path}: no picture of this name in {sources[1 - k].folder}"
-
-
-def _tell(reasons: list[str]) -> None:
-    for reason in reasons[:_MOST_TOLD]:
-        _log.warning("skipped %s", printable(reason))
-    if len(reasons) > _MOST_TOLD:
-        _log.warning("skipped %s more", f"{len(reasons) - _MOST_TOLD:,}")

@@ -16,25 +16,22 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any, Literal
 
-from colddiff_core.contracts.dataset import Split
+import numpy as np
+from numpy.typing import NDArray
+
 from colddiff_core.contracts.errors import DatasetError, ImageError
-from colddiff_core.pictures.images import Pixels, decode_image
-from colddiff_plugins.datasets._parts import (
-    PicturesInParts,
-    check_fraction,
-    check_size,
-    need_two,
-    part,
-)
-from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
-from colddiff_plugins.datasets.folder import Folder
+from colddiff_core.disk import open_regular
+from colddiff_core.pictures.reading import Picture, read_picture
+from colddiff_plugins.datasets._parts import Numbers, PictureDataset
+from colddiff_plugins.datasets._pictures import Listed, Read, Source
 
 _MAX_BYTES = 100_000_000  # of a picture, and of the directory: of a million members or so
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of the others Python bounds no output
 _ENCRYPTED = 0x1
 
 
-class Zip(PicturesInParts):
+@dataclass(eq=False, repr=False, kw_only=True)
+class Zip(PictureDataset):
     """All pictures in a zip file, in the order of their paths; the same as those of the folder.
 
     Each is resized until it covers the square and cropped centrally; it is decoded once and kept
@@ -43,44 +40,26 @@ class Zip(PicturesInParts):
     no picture has or of a name that leads out of a folder, and the second of one name.
 
     Args:
-        split: which part; a picture's part depends on its name and `split_seed` alone (unless
-            there are very few), so that adding pictures moves none to the other part.
         file: the zip file.
-        image_size: side of the square, pixels.
-        channels: 1 for grey, 3 for colour.
-        test_fraction: share of the pictures that is held out, 0 to 1 (neither end included).
-        split_seed: another seed holds out others.
 
     Raises:
         DatasetError: it is no zip file, or fewer than two pictures in it can be read.
         ParameterError: a size or share is out of range.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        *,
-        file: Path,
-        image_size: int = 64,
-        channels: Literal[1, 3] = 3,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-    ) -> None:
-        check_size(image_size)
-        check_fraction(test_fraction)
-        source = ZipSource.of(file, channels)
-        pictures = decoded(source, image_size)
-        need_two(str(file), pictures, len(source.listing))
-        super().__init__(pictures, part(pictures.names, split, test_fraction, split_seed))
+    file: Path
+
+    def _load(self) -> tuple[NDArray[np.uint8], Numbers]:
+        return self._divided(ZipSource.of(self.file, self.channels))
 
     @classmethod
     def example_params(cls, folder: Path) -> Mapping[str, Any]:
         """A dozen small pictures; see `Buildable.example_params`."""
-        Folder.example_params(folder)
+        params = super().example_params(folder)
         with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
             for path in sorted(folder.glob("*.png")):
                 archive.write(path, path.name)
-        return {"file": folder / "pictures.zip", "image_size": 16}
+        return {"file": folder / "pictures.zip", **params}
 
 
 @dataclass(frozen=True)
@@ -124,24 +103,26 @@ class ZipSource(Source):
             repeated = {k for k in range(1, len(names)) if names[k] == names[k - 1]}
             one_at_a_time = Lock()
 
-            def read(number: int) -> Pixels:
+            def read(number: int) -> Picture:
                 name, member = members[number]
                 where = f"{self.file}: {name}"
                 if number in repeated:
                     raise ImageError(f"{where}: the name of more than one member")
                 with one_at_a_time:
                     content = _content(archive, member, where)
-                return decode_image(content, where, self.channels)
+                return read_picture(content, self.channels, name=where)
 
             yield read
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
+    if file.is_dir():
+        raise DatasetError(
+            f'{file}: a folder; instead of the file, write name = "folder" and folder = "{file}"'
+        )
     try:
-        if not file.is_file():  # a pipe would be waited for
-            raise DatasetError(f"{file}: no such file")
-        raw = file.open("rb", buffering=0)
+        raw = open_regular(file).detach()
     except OSError as error:
         raise DatasetError(f"{file}: {error.strerror}") from error
     with _Bounded(raw) as bounded:

@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_named(path: Path, override: str, message: str) -> 
         (b"x = [", "not a TOML file"),
         (b"\xff\xfe", "not a TOML file"),
         (b"a = " + b"[" * 50_000, "not a TOML file"),
-        (b"# " + b"x" * 1_000_001, "over 1 MB"),
+        (b"# " + b"x" * 1_000_001, "larger than 1,000,000 bytes"),
         (b"", "parameter 'degradation' is missing"),
     ],
 )

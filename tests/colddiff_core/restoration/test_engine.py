@@ -12,7 +12,7 @@ from tiny import tiny_process
 from colddiff_core import ColdDiffusion, UsageError, build
 from colddiff_core.contracts.errors import ColdDiffError
 from colddiff_core.contracts.model import Arrays, Images
-from colddiff_core.pictures.images import Pixels
+from colddiff_core.pictures.batches import Pixels
 from colddiff_core.restoration import engine
 from colddiff_core.restoration.engine import Engine, Restored, Room
 from colddiff_core.restoration.estimating import Estimating

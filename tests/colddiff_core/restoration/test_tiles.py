@@ -14,7 +14,7 @@ from tiny import tiny_process
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.locality import Locality
-from colddiff_core.pictures.images import Pixels, to_batch
+from colddiff_core.pictures.batches import Pixels, to_batch
 from colddiff_core.restoration.engine import default_overlap
 from colddiff_core.restoration.tiles import Images, Tiling, restore_tiled
 

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,26 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(DatasetError, match="0 of 1 files can be read as pictures"):
         load(tmp_path)
+
+
+def test_what_is_no_folder_says_what_to_write(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        archive.write(folder / "set0/00.png")
+    instead = (
+        r"x\.zip: a zip file; instead of the folder, write name = \"zip\" and file = \"/.*x\.zip\""
+    )
+    with pytest.raises(DatasetError, match=instead):
+        load(folder / "x.zip")
+    with pytest.raises(DatasetError, match=r"00\.png: a file, not a folder"):
+        load(folder / "set0/00.png")
+
+
+def test_transparency_is_said_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in "ab":
+        Image.new("RGBA", (9, 9), (200, 0, 0, 9)).save(folder / f"{name}.png")
+    load(folder), load(folder, "test")
+    (message,) = caplog.messages
+    assert message.startswith(f"{folder}: 2 pictures: transparency is not kept")
 
 
 def test_images_are_uint8_and_contiguous(folder: Path) -> None:

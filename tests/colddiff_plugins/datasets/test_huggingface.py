@@ -144,9 +144,9 @@ def test_what_cannot_be_read_is_named_and_skipped(
 
 def test_decoded_rows_are_kept(tmp_path: Path, cache: Path) -> None:
     rows(*(picture(k) for k in range(120))).save_to_disk(tmp_path / "saved")
-    before = set(cache.glob("pictures/*.npy"))
+    before = set(cache.glob("pictures/*.u8"))
     first = reds(load(tmp_path / "saved"))
-    (kept,) = set(cache.glob("pictures/*.npy")) - before
+    (kept,) = set(cache.glob("pictures/*.u8")) - before
     decoded.cache_clear()
     again = load(tmp_path / "saved")
     assert isinstance(again._pixels.base, np.memmap)  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Pictures are decoded once, and the next time come from the cache."""
 
+import errno
 import hashlib
 import itertools
 import logging
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colddiff_core.contracts.errors import DatasetError, ImageError
-from colddiff_core.pictures.images import Pixels
+from colddiff_core.pictures.reading import Picture
 from colddiff_plugins.datasets import _pictures, _store
 from colddiff_plugins.datasets._parts import part
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded
@@ -36,13 +37,14 @@ class Tones(Source):
     def opened(self) -> Iterator[Read]:
         yield self._read
 
-    def _read(self, number: int) -> Pixels:
+    def _read(self, number: int) -> Picture:
         self.read.append(number)
         item = self.listing[number]
         if item.name.startswith("bad"):
             raise ImageError(f"{item.name}: no picture")
         tone = int.from_bytes(hashlib.sha256(repr(item).encode()).digest()[:1], "big")
-        return np.full((4, 6, self.channels), tone, dtype=np.uint8)
+        notes = ("no name",) if item.name == "" else ()
+        return Picture(np.full((4, 6, self.channels), tone, np.uint8), None, "", notes)
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +77,14 @@ def test_pictures_are_decoded_once(entries: Path) -> None:
     assert sorted(first.read) == list(range(COUNT))
     assert pictures.names == tuple(f"{k}.png" for k in range(COUNT))
     assert (pictures.pixels.shape, pictures.pixels.dtype) == ((COUNT, 3, 4, 4), np.uint8)
-    alone = [first._read(k)[0, 0, 0] for k in range(COUNT)]
+    alone = [first._read(k).pixels[0, 0, 0] for k in range(COUNT)]
     assert pictures.pixels[:, 0, 0, 0].tolist() == alone
     again = opened_again(first)
     assert first.read == []
     assert np.array_equal(again.pixels, pictures.pixels)
     assert isinstance(again.pixels.base, np.memmap)  # not read into memory
     assert not again.pixels.flags.writeable
-    assert sorted(path.suffix for path in entries.iterdir()) == [".json", ".npy"]
+    assert sorted(path.suffix for path in entries.iterdir()) == [".json", ".u8"]
 
 
 def test_few_pictures_leave_no_file(entries: Path) -> None:
@@ -96,11 +98,19 @@ def test_what_has_changed_is_decoded_again(entries: Path, other: dict[str, objec
     decoded(tones(place="elsewhere"), 4)
     changed = tones(**other)  # type: ignore[arg-type]
     assert np.array_equal(
-        decoded(changed, 4).pixels[7], changed._read(7)[:4, :4].transpose(2, 0, 1)
+        decoded(changed, 4).pixels[7], changed._read(7).pixels[:4, :4].transpose(2, 0, 1)
     )
     assert len(list(entries.iterdir())) == 4  # that of the older listing is gone
     assert opened_again(changed).names == decoded(changed, 4).names
     assert changed.read == []
+
+
+def test_another_limit_is_another_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tones()
+    decoded(source, 4)
+    monkeypatch.setenv("COLDDIFF_MAX_PIXELS", "99000000")
+    opened_again(source)
+    assert len(source.read) == COUNT  # what was over the limit may not be any more
 
 
 def test_another_size_is_another_entry() -> None:
@@ -118,12 +128,10 @@ def flip(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("ending", "damage"),
     [
-        (".npy", flip),
-        (".npy", lambda content: content[:-1]),
-        (".npy", lambda _: b""),
-        (".npy", lambda _: b"\x80\x04."),
-        (".npy", lambda content: content.replace(b"|u1", b"|b1")),
-        (".npy", lambda content: content.replace(b"(129, 3", b"(3, 129")),
+        (".u8", flip),
+        (".u8", lambda content: content[:-1]),
+        (".u8", lambda _: b""),
+        (".u8", lambda content: content + b"x"),
         (".json", lambda _: b""),
         (".json", lambda _: b"[]"),
         (".json", lambda content: content.replace(b"[50]", b"[51]")),
@@ -179,26 +187,62 @@ def test_what_is_skipped_is_named_each_time(caplog: pytest.LogCaptureFixture) ->
     assert source.read == []
 
 
+def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the seventh picture fail with an error of the system."""
+    read = Tones._read
+
+    def fail(self: Tones, k: int) -> Picture:
+        if k != 7:
+            return read(self, k)
+        error = ImageError(f"7.png: {os.strerror(number)}")
+        error.__context__ = OSError(number, os.strerror(number))
+        raise error
+
+    monkeypatch.setattr(Tones, "_read", fail)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
 def test_a_disk_that_fails_for_a_moment_loses_no_picture_for_good(
-    entries: Path, monkeypatch: pytest.MonkeyPatch
+    entries: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    source, read = tones(), Tones._read
-
-    def fail(self: Tones, number: int) -> Pixels:
-        if number != 7:
-            return read(self, number)
-        try:
-            os.read(-1, 1)
-        except OSError as error:
-            raise ImageError(f"7.png: cannot be decoded: {error}") from None
-        return pytest.fail("there is such a file")
-
+    source = tones()
     with monkeypatch.context() as patch:
-        patch.setattr(Tones, "_read", fail)
+        failing(patch, number)
         with pytest.raises(DatasetError, match=r"7\.png: .*nothing is wrong with the picture"):
             decoded(source, 4)
     assert list(entries.iterdir()) == []
     assert len(opened_again(source).names) == COUNT
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.EFBIG, errno.EOVERFLOW])
+def test_an_error_that_stays_skips_the_picture(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    failing(monkeypatch, number)
+    assert len(decoded(tones(), 4).names) == COUNT - 1
+    assert caplog.messages == [f"skipped 7.png: {os.strerror(number)}"]
+
+
+def test_what_is_not_in_the_pixels_is_said_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    source = Tones("tones", (*tones().listing, Listed("", "1"), Listed("", "2")), 3)
+    for _ in range(2):
+        caplog.clear()
+        opened_again(source)
+        assert caplog.messages == ["tones: 2 pictures: no name"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the platform has no named pipes")
+@pytest.mark.parametrize("ending", [".u8", ".json"])
+def test_an_entry_that_is_no_regular_file_is_made_again(entries: Path, ending: str) -> None:
+    source = tones()
+    decoded(source, 4)
+    (path,) = entries.glob(f"*{ending}")
+    for replace in (lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero")):
+        path.unlink()
+        replace()
+        assert len(opened_again(source).names) == COUNT
+        assert path.is_file()
+        assert not path.is_symlink()
 
 
 def test_nothing_readable_is_nothing() -> None:
@@ -233,12 +277,13 @@ def test_processes_may_fill_the_cache_together(entries: Path) -> None:
 import hashlib, sys
 from contextlib import contextmanager
 import numpy as np
+from colddiff_core.pictures.reading import Picture
 from colddiff_plugins.datasets._pictures import Listed, Source, decoded
 
 class Counted(Source):
     @contextmanager
     def opened(self):
-        yield lambda number: np.full((16, 16, 1), number % 256, dtype=np.uint8)
+        yield lambda k: Picture(np.full((16, 16, 1), k % 256, dtype=np.uint8), None, "", ())
 
 listing = tuple(Listed(str(k), "") for k in range(2_000))
 print("ready", flush=True)
@@ -264,7 +309,7 @@ print(hashlib.sha256(decoded(Counted("counted", listing, 1), 16).pixels.tobytes(
     ends = [process.communicate(timeout=60)[0].strip() for process in both]
     pixels = np.arange(2_000).astype(np.uint8).repeat(256)
     assert ends == [hashlib.sha256(pixels.tobytes()).hexdigest()] * 2
-    assert sorted(path.suffix for path in entries.iterdir()) == [".json", ".npy"]
+    assert sorted(path.suffix for path in entries.iterdir()) == [".json", ".u8"]
 
 
 names = st.lists(st.text(max_size=9), min_size=2, max_size=60, unique=True)

@@ -183,15 +183,27 @@ def test_a_directory_of_any_length_is_not_read(
         load(path)
 
 
+def test_bytes_in_front_change_nothing(tmp_path: Path) -> None:
+    """One parser reads an archive, and it reads the same members whatever is in front."""
+    path = archive(tmp_path / "x.zip", GOOD)
+    other = archive(tmp_path / "y.zip", {"other.png": picture(255)})
+    path.write_bytes(other.read_bytes() + path.read_bytes())
+    assert reds(path) == [10 * k for k in range(12)]
+
+
 def test_what_is_no_zip_file_is_an_error(tmp_path: Path) -> None:
     path = archive(tmp_path / "x.zip", GOOD)
     for length in (0, 10, len(path.read_bytes()) - 30):
         (tmp_path / "y.zip").write_bytes(path.read_bytes()[:length])
         with pytest.raises(DatasetError, match=r"y\.zip: not a zip file that can be read"):
             load(tmp_path / "y.zip")
-    for missing in (tmp_path, tmp_path / "nowhere.zip"):
-        with pytest.raises(DatasetError, match="no such file"):
-            load(missing)
+    with pytest.raises(DatasetError, match=r"nowhere\.zip: No such file"):
+        load(tmp_path / "nowhere.zip")
+    with pytest.raises(DatasetError, match='instead of the file, write name = "folder" and fold'):
+        load(tmp_path)
+    (tmp_path / "zero.zip").symlink_to("/dev/zero")
+    with pytest.raises(DatasetError, match=r"zero\.zip: not a regular file"):
+        load(tmp_path / "zero.zip")
     with pytest.raises(DatasetError, match="1 of 2 files can be read as pictures; at least 2"):
         load(archive(tmp_path / "z.zip", {"a.png": picture(1), "b.png": b""}))
 
