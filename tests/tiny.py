@@ -19,7 +19,7 @@ class Tiny(Restorer):
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         level = (t / 100)[:, None, None, None].to(x_t.dtype)
-        return x_t + 0.5 * torch.tanh(self.conv(x_t) + level)
+        return x_t + torch.sigmoid(2 * (self.conv(x_t) + level)) - 0.5
 
 
 def tiny_process(

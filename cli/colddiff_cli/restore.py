@@ -1,6 +1,7 @@
 """`colddiff restore`: restore pictures with a model folder or an exported file."""
 
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +91,15 @@ def restore(
             parser=_bytes,
         ),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Run an exported file, which may be a stranger's, in a process of its own, which "
+            "ends after so long a batch, and by --memory.",
+            show_default="none",
+        ),
+    ] = None,
     tile: Annotated[
         int | None,
         option("N", "Restore in tiles of N pixels a side.", "whole, or by the memory", min=1),
@@ -120,7 +130,13 @@ def restore(
         raise UsageError("--simulate: the level is known; give --level a number, or leave it out")
     if curve and level != "auto":
         raise UsageError("--curve: is for --level auto")
-    opened = open_model(model, device=device, sampler=sampler)
+    opened = open_model(
+        model,
+        device=device,
+        sampler=sampler,
+        seconds=time_limit,
+        memory=memory if sys.platform == "linux" else None,
+    )
     with progress() as display:
         task = display.add_task("restoring", total=_pixels(images), note="")
         results = restore_pictures(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from colddiff_core.contracts.component import Buildable
+from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.finding import Finding
 from colddiff_core.contracts.model import Model
 
@@ -88,6 +89,28 @@ class Exporter(Buildable, ABC):
             ModelFileError: missing, damaged or not written by this project.
             UsageError: the device cannot be had.
         """
+
+    def open_limited(
+        self,
+        path: Path,
+        *,
+        device: str = "auto",  # noqa: ARG002 - for the formats that can
+        seconds: float | None = None,  # noqa: ARG002
+        memory: int | None = None,  # noqa: ARG002
+    ) -> Model:
+        """Open a file of a stranger's, to be run in a process of its own.
+
+        Args:
+            path: of the file.
+            device: as for `open`.
+            seconds: the most that opening may take, and each call.
+            memory: bytes that may be allocated.
+
+        Raises:
+            UsageError: see `open`; or the format cannot, as here.
+            TimeLimitError: opening took longer than `seconds`.
+        """
+        raise UsageError(f"{path}: files of {type(self).__name__} cannot be run with limits")
 
     def describe(self, path: Path) -> Mapping[str, Any]:
         """What a file says about itself, in values that JSON can hold; for `colddiff info`.

@@ -41,6 +41,7 @@ class Model(ABC):
             the whole image.
         locality: how far the degradation reaches, and where its tiles may start; None where a tile
             of its result is not what it makes of a tile.
+        fixed_sampler: whether the sampler is inside, as in a file, and no other can be taken.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Model(ABC):
     size_multiple: int = 1
     reach: int | None = None
     locality: Locality | None = None
+    fixed_sampler: bool = True
 
     @property
     @abstractmethod
@@ -153,7 +155,7 @@ class Model(ABC):
     def _check(self, x_t: Images) -> tuple[int, int]:
         """Height and width of images that the model can take."""
         channels = self.image_shape[0]
-        if x_t.ndim != 4 or x_t.shape[1] != channels or 0 in x_t.shape[2:]:
+        if x_t.ndim != 4 or x_t.shape[1] != channels or 0 in x_t.shape:
             raise UsageError(
                 f"images: expected (batch, {channels}, height, width), got {x_t.shape}"
             )

@@ -6,11 +6,11 @@ those arguments of its hook that it wants, by name, so hooks may grow.
 """
 
 import inspect
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -36,12 +36,15 @@ class Component:
         target: `"package.module:Class"`, imported when the component is first used.
         summary: one line for `colddiff plugins list`.
         aliases: further names for the same thing.
+        onnx_operators: what its ONNX export is made of beside the operators that built-in
+            components are, e.g. `{"Erf": {}}`; in the form of the exporters' `operators.json`.
     """
 
     name: str
     target: str
     summary: str
     aliases: tuple[str, ...] = ()
+    onnx_operators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
 
 @hookspec

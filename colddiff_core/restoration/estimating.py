@@ -66,8 +66,8 @@ class Estimating:
                 return None
             if self._process.degradation.context_names:
                 raise UsageError(
-                    f"--{min(self._hints)}: the sampler restores without; leave it out, or take "
-                    f"another with --sampler"
+                    f"--{min(self._hints)}: the sampler restores without; leave it out"
+                    f"{'' if self._model.fixed_sampler else ', or take another with --sampler'}"
                 )
         process = self._process
 
@@ -81,6 +81,10 @@ class Estimating:
                 ways = ["--sampler naive --steps 1 does without"]
                 if error.missing == "endpoint":
                     ways.insert(0, "--sampler ddim estimates it as it goes")
+                if self._model.fixed_sampler:  # it has its sampler inside
+                    ways = [
+                        f"export with {way.replace(' --steps', ', and --steps')}" for way in ways
+                    ]
                 raise UsageError(_advised(error, *ways)) from None
             # A single step of this sampler gives R(x, t) itself, whatever the context
             context = process.degradation.sample_context(x, torch.Generator())

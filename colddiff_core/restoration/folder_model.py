@@ -36,6 +36,8 @@ class FolderModel(Model):
         UsageError: the device cannot be had.
     """
 
+    fixed_sampler = False
+
     def __init__(self, folder: Path, *, device: str = "auto", sampler: str | None = None) -> None:
         self.name = str(folder)
         self.device = torch_device(device)

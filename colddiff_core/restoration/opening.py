@@ -11,25 +11,40 @@ from colddiff_core.models.facts import describe_folder
 from colddiff_core.registry.components import registry
 
 
-def open_model(source: Path | str, *, device: str = "auto", sampler: str | None = None) -> Model:
+def open_model(
+    source: Path | str,
+    *,
+    device: str = "auto",
+    sampler: str | None = None,
+    seconds: float | None = None,
+    memory: int | None = None,
+) -> Model:
     """Open a model folder or an exported file.
 
     Args:
         source: the folder or file.
         device: `auto`, `cpu`, `cuda`, or what else the runtime has.
         sampler: another sampler than the model's own; a file has its sampler inside.
+        seconds: the most that opening a file may take, and each call. A file of a stranger's is
+            then run in a process of its own, see `Exporter.open_limited`.
+        memory: bytes that this process may allocate; Linux only.
 
     Raises:
         UsageError: missing, damaged, of an unknown format, or the device cannot be had.
+        TimeLimitError: opening took longer than `seconds`.
     """
     path = Path(source)
     exporter = _exporter_of(path)
     if exporter is None:
+        if seconds is not None:
+            raise UsageError(f"time limit: {path} is a model folder, a limit is for exported files")
         from colddiff_core.restoration.folder_model import FolderModel  # torch
 
         return FolderModel(path, device=device, sampler=sampler)
     if sampler is not None:
         raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
+    if seconds is not None or memory is not None:
+        return exporter.open_limited(path, device=device, seconds=seconds, memory=memory)
     return exporter.open(path, device=device)
 
 

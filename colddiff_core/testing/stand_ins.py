@@ -16,7 +16,7 @@ from colddiff_core.contracts.restorer import Restorer
 
 
 class TinyRestorer(Restorer):
-    """R(x_t, t) = x_t + 0.1 conv(tanh(conv(x_t) + level)), which trains and exports in a moment.
+    """R(x_t, t) = x_t + 0.1 conv(sigmoid(conv(x_t) + level)), which trains and exports in a moment.
 
     Args:
         image_shape: (C, H, W) of the images.
@@ -33,7 +33,7 @@ class TinyRestorer(Restorer):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """R(x_t, t); see `Restorer.forward`."""
         level = (t.to(x_t.dtype) / 100)[:, None, None, None]
-        return x_t + 0.1 * self.outer(torch.tanh(self.inner(x_t) + level))  # type: ignore[no-any-return]
+        return x_t + 0.1 * self.outer(torch.sigmoid(self.inner(x_t) + level))  # type: ignore[no-any-return]
 
 
 class TypedFade(Degradation):

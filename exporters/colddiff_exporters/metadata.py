@@ -1,32 +1,25 @@
-"""What an exported file says about itself, in the model's `metadata_props`.
+"""What an exported file says about itself, in the model's `metadata_props`: `colddiff.KEY`.
 
-| key | value |
-|---|---|
-| `colddiff.format` | version of this table, "1" |
-| `colddiff.graph` | "sampler", "step" or "restorer"; see `colddiff_exporters.graph.build` |
-| `colddiff.version` | the release that wrote the file |
-| `colddiff.image_shape` | JSON, [C, H, W] |
-| `colddiff.value_range` | JSON, [-1, 1] |
-| `colddiff.color_order` | "RGB", "grey", or "" for another number of channels |
-| `colddiff.timesteps` | JSON, the full schedule [T, …, 0] |
-| `colddiff.static_steps` | JSON, the only number of steps it takes; null for any |
-| `colddiff.precision` | "fp32", "fp16" or "int8", of the restorer |
-| `colddiff.locality` | JSON, {"reach", "grid"} in pixels if large images can be tiled; null |
-| `colddiff.recipe` | JSON, the resolved recipe without [data], whose paths are private |
-| `colddiff.prior` | JSON, what the prior has learnt, by name; {} without a prior |
-| `colddiff.components` | JSON, ["dist:component==version", …] |
-| `colddiff.training` | JSON, the training figures of the model folder; {} if unknown |
-| `colddiff.digest` | SHA-256 of the file with this value's place filled with zeros |
-
-The reading half imports no torch and no onnx.
+`colddiff.format` is the version of this table, "1"; `colddiff.digest` is the SHA-256 of the file
+with this value's place filled with zeros. The other keys are the fields of `Metadata`. Text is
+written as it is, everything else as JSON. The reading half imports no torch and no onnx.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import ModelFileError, UsageError
@@ -38,33 +31,66 @@ if TYPE_CHECKING:
     from colddiff_core.contracts.recipe import Recipe
 
 FORMAT = "1"
-GRAPHS = ("sampler", "step", "restorer")
-_DAMAGED = "its colddiff metadata is damaged"
+_PREFIX = "colddiff."
+_MAX_TEXT = 2**23  # of all entries together; what a prior has learnt is the most of it
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(BaseModel):
     """The metadata of a file, checked.
 
     Attributes:
-        graph: the kind of graph.
+        graph: the kind of graph; see `colddiff_exporters.graph.build`.
+        version: the release that wrote the file.
         image_shape: (C, H, W).
-        timesteps: the full schedule.
-        static_steps: the only number of steps it takes, if it takes but one.
-        locality: how far the degradation reaches, if large images can be tiled.
-        recipe_table: the recipe as a plain table.
-        prior_state: what the prior has learnt, as nested lists.
-        facts: everything the file says, by key without `colddiff.`, for people to read.
+        value_range: of the images.
+        color_order: "RGB", "grey", or "" for another number of channels.
+        timesteps: the full schedule [T, …, 0].
+        static_steps: the only number of steps it takes; null for any.
+        precision: of the restorer.
+        locality: {"reach", "grid"} of the degradation, pixels; null where it is not local.
+        reach: how many pixels away a pixel of the restorer's result depends on; null for all.
+        size_multiple: where tiles may start, pixels.
+        recipe_table: (`recipe`) without [data], whose paths are private.
+        prior_state: (`prior`) what the prior has learnt, by name; {} without a prior.
+        components: ["dist:component==version", …].
+        training: the training figures of the model folder; {} if unknown.
+        weights_digest: SHA-256 of the file beside, if the weights lie there.
     """
 
-    graph: str
-    image_shape: tuple[int, int, int]
-    timesteps: tuple[int, ...]
-    static_steps: int | None
-    locality: Locality | None
-    recipe_table: Mapping[str, Any]
-    prior_state: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    graph: Literal["sampler", "step", "restorer"]
+    version: str = ""
+    image_shape: Json[tuple[PositiveInt, PositiveInt, PositiveInt]]
+    value_range: Json[tuple[float, float]] = (-1, 1)
+    color_order: str = ""
+    timesteps: Json[tuple[int, ...]]
+    static_steps: Json[PositiveInt | None]
+    precision: str = "fp32"
+    locality: Json[Locality | None]
+    reach: Json[NonNegativeInt | None] = None
+    size_multiple: Json[PositiveInt] = 1
+    recipe_table: Annotated[Json[dict[str, Any]], Field(alias="recipe")]
+    prior_state: Annotated[Json[dict[str, Any]], Field(alias="prior")]
+    components: Json[list[str]] = []
+    training: Json[dict[str, Any]] = {}
+    weights_digest: str = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        num_steps, sides = len(self.timesteps) - 1, self.image_shape[1:]
+        if not 1 <= num_steps <= schedules.MAX_NUM_STEPS or self.timesteps != schedules.full(
+            num_steps
+        ):
+            raise ValueError("not a full schedule")
+        if self.static_steps is not None and self.static_steps > num_steps:
+            raise ValueError(f"static_steps {self.static_steps}")
+        local = self.locality
+        if local and not (local.reach >= 0 and 1 <= local.grid <= min(sides)):
+            raise ValueError(f"{local}")
+        if self.size_multiple > min(sides):
+            raise ValueError(f"size_multiple {self.size_multiple}")
+        return self
 
     @property
     def num_steps(self) -> int:
@@ -72,11 +98,17 @@ class Metadata:
         return self.timesteps[0]
 
     @property
-    def schedule(self) -> tuple[int, ...]:
-        """What is run unless the caller wants another."""
-        if self.static_steps is None:
-            return self.timesteps
-        return schedules.evenly(self.num_steps, self.static_steps)
+    def facts(self) -> dict[str, Any]:
+        """Everything but the prior's numbers, for people to read."""
+        left_out = {"timesteps", "prior_state", "recipe_table"}
+        facts = self.model_dump(mode="json", exclude=left_out)
+        return {**facts, "num_steps": self.num_steps, "recipe": self.recipe_table}
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """As it is written into a file."""
+        entries = self.model_dump(mode="json", by_alias=True, round_trip=True)
+        return {_PREFIX + name: entry for name, entry in {"format": FORMAT, **entries}.items()}
 
     @property
     def recipe(self) -> "Recipe":
@@ -120,13 +152,9 @@ class Metadata:
 
 
 def describe(
-    process: "Process",
-    *,
-    graph: str = "sampler",
-    static_steps: int | None = None,
-    precision: str = "fp32",
+    process: "Process", graph: str, static_steps: int | None = None, precision: str = "fp32"
 ) -> dict[str, str]:
-    """The metadata of an export of `process`, all but the digest.
+    """The metadata of an export of `process`, all but the digests.
 
     Args:
         process: what is exported.
@@ -140,25 +168,23 @@ def describe(
     from colddiff_core.models.folder import component_configs, resolved_recipe
 
     recipe = resolved_recipe(process).model_copy(update={"data": None})
-    configs = component_configs(process).values()
     learnt = process.prior.state_dict() if process.prior is not None else {}
-    shape, locality = process.image_shape, process.degradation.locality
-    return {
-        "colddiff.format": FORMAT,
-        "colddiff.graph": graph,
-        "colddiff.version": version("colddiff"),
-        "colddiff.image_shape": json.dumps(shape),
-        "colddiff.value_range": json.dumps([-1, 1]),
-        "colddiff.color_order": {1: "grey", 3: "RGB"}.get(shape[0], ""),
-        "colddiff.timesteps": json.dumps(schedules.full(process.num_steps)),
-        "colddiff.static_steps": json.dumps(static_steps),
-        "colddiff.precision": precision,
-        "colddiff.locality": json.dumps(locality and asdict(locality)),
-        "colddiff.recipe": recipe.model_dump_json(exclude_none=True),
-        "colddiff.prior": json.dumps({name: value.tolist() for name, value in learnt.items()}),
-        "colddiff.components": json.dumps([config.provenance for config in configs]),
-        "colddiff.training": json.dumps(process.provenance.get("training", {})),
-    }
+    return Metadata.model_construct(
+        graph=graph,
+        version=version("colddiff"),
+        image_shape=process.image_shape,
+        color_order={1: "grey", 3: "RGB"}.get(process.image_shape[0], ""),
+        timesteps=schedules.full(process.num_steps),
+        static_steps=static_steps,
+        precision=precision,
+        locality=process.degradation.locality,
+        reach=getattr(process.restorer, "reach", None),
+        size_multiple=getattr(process.restorer, "size_multiple", None) or 1,
+        recipe_table=recipe.model_dump(mode="json", exclude_none=True),
+        prior_state={name: value.tolist() for name, value in learnt.items()},
+        components=[config.provenance for config in component_configs(process).values()],
+        training=process.provenance.get("training", {}),
+    ).properties
 
 
 def parse(properties: Mapping[str, str], path: Path) -> Metadata:
@@ -167,70 +193,25 @@ def parse(properties: Mapping[str, str], path: Path) -> Metadata:
     Raises:
         ModelFileError: the file was not written by this project, or by a newer release.
     """
-    form = properties.get("colddiff.format")
+    form = properties.get(_PREFIX + "format")
     if form is None:
         raise ModelFileError(f"{path}: was not exported by colddiff, it has no colddiff metadata")
     if form != FORMAT:
         raise ModelFileError(
             f"{path}: has format {form[:20]}, this release reads {FORMAT}; upgrade"
         )
+    size = sum(map(len, properties.values()))
+    if size > _MAX_TEXT:
+        raise ModelFileError(
+            f"{path}: its metadata has {size:,} characters, over the limit of {_MAX_TEXT:,}"
+        )
     try:
-        graph = properties["colddiff.graph"]
-        channels, height, width = map(int, json.loads(properties["colddiff.image_shape"]))
-        timesteps = tuple(map(int, json.loads(properties["colddiff.timesteps"])))
-        steps = json.loads(properties["colddiff.static_steps"])
-        static_steps = None if steps is None else int(steps)
-        locality = _locality(json.loads(properties["colddiff.locality"]))
-        recipe = dict(json.loads(properties["colddiff.recipe"]))
-        prior = dict(json.loads(properties["colddiff.prior"]))
-        facts = _facts(properties)
-    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{path}: {_DAMAGED}: {error!r:.200}") from error
-    num_steps = len(timesteps) - 1
-    if not 1 <= num_steps <= schedules.MAX_NUM_STEPS or timesteps != schedules.full(num_steps):
-        raise ModelFileError(f"{path}: {_DAMAGED}: not a full schedule")
-    if graph not in GRAPHS:
-        raise ModelFileError(f"{path}: {_DAMAGED}: no kind of graph is called {graph[:20]!r}")
-    if static_steps is not None and not 1 <= static_steps <= num_steps:
-        raise ModelFileError(f"{path}: {_DAMAGED}: static_steps {static_steps}")
-    if locality and not (locality.reach >= 0 and 1 <= locality.grid <= min(height, width)):
-        raise ModelFileError(f"{path}: {_DAMAGED}: {locality}")
-    if min(channels, height, width) < 1:
-        raise ModelFileError(f"{path}: {_DAMAGED}: image_shape {channels, height, width}")
-    return Metadata(
-        graph=graph,
-        image_shape=(channels, height, width),
-        timesteps=timesteps,
-        static_steps=static_steps,
-        locality=locality,
-        recipe_table=recipe,
-        prior_state=prior,
-        facts=facts,
-    )
-
-
-def _locality(table: Any) -> Locality | None:
-    return None if table is None else Locality(int(table["reach"]), int(table["grid"]))
-
-
-def _facts(properties: Mapping[str, str]) -> dict[str, Any]:
-    """Everything but the prior's numbers, which nobody reads, with JSON read."""
-    facts: dict[str, Any] = {}
-    for key, value in properties.items():
-        name = key.removeprefix("colddiff.")
-        if name in (
-            "image_shape",
-            "value_range",
-            "static_steps",
-            "locality",
-            "recipe",
-            "components",
-        ):
-            facts[name] = json.loads(value)
-        elif name == "training":
-            facts[name] = dict(json.loads(value))
-        elif name == "timesteps":
-            facts["num_steps"] = len(json.loads(value)) - 1
-        elif name != "prior" and name != key:
-            facts[name] = value
-    return facts
+        return Metadata.model_validate(
+            {key.removeprefix(_PREFIX): entry for key, entry in properties.items()}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelFileError(
+            f"{path}: its colddiff metadata is damaged: {where} {first['msg']}"[:400]
+        ) from error

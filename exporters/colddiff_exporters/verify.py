@@ -8,22 +8,25 @@ tolerance after all steps, each step is therefore compared by itself, from the s
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.degradation import Context, Degradation
-from colddiff_core.contracts.errors import ExportError
+from colddiff_core.contracts.degradation import Context
+from colddiff_core.contracts.errors import ExportError, ModelFileError
+from colddiff_core.contracts.exporter import ExportReport
+from colddiff_core.contracts.model import Images
 from colddiff_core.contracts.process import Process
-from colddiff_core.contracts.sampler import Sampler
 
 if TYPE_CHECKING:
+    from colddiff_exporters.opened import OpenedFile
     from colddiff_exporters.runtime import OnnxSampler
 
 BATCHES = (1, 5)
@@ -31,15 +34,6 @@ BATCHES = (1, 5)
 
 SHORT = 4
 """Steps of the shortened schedule."""
-
-
-class Runner(Protocol):
-    """An opened file that runs any levels, a part of a schedule for example."""
-
-    def run(
-        self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.float32]:
-        """See `OnnxSampler.run`."""
 
 
 @dataclass(frozen=True)
@@ -57,31 +51,50 @@ class Case:
         )
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """What the comparisons found; see `ExportReport`."""
+@contextmanager
+def usable() -> Iterator[None]:
+    """Say that an export is at fault where its file cannot be opened or run.
 
-    checks: Mapping[str, float]
-    mean_errors: Mapping[str, float]
-    milliseconds: Mapping[str, tuple[float, float]]
-    snr: float
+    Raises:
+        ExportError: instead of ModelFileError.
+    """
+    try:
+        yield
+    except ModelFileError as error:
+        reason = str(error).partition(": ")[2]  # without the temporary name
+        raise ExportError(f"the export could not be used: {reason}; no file was written") from error
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode, and each of its parts back into its own."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 def compare_with_torch(
-    runner: Runner,
+    report: ExportReport,
+    file: "OpenedFile",
     process: Process,
     images: Tensor | None,
-    tolerance: float,
-    cases: Sequence[Case],
-) -> Agreement:
+    single: "Callable[[], OpenedFile] | None" = None,
+) -> ExportReport:
     """Restore the same degraded images both ways; each case has a context of its own.
 
     Args:
-        runner: the exported file, opened.
+        report: of the export, with the largest difference that is accepted.
+        file: the exported file, opened.
         process: what it was exported from.
         images: (N, C, H, W) clean images to degrade; noise when None.
-        tolerance: the largest absolute difference that is accepted.
-        cases: batches and schedules.
+        single: opens what takes single steps, if the file itself does not.
+
+    Returns:
+        The report, with what was found.
 
     Raises:
         ExportError: a difference is above the tolerance, in a single step as well, or is not a
@@ -89,22 +102,23 @@ def compare_with_torch(
     """
     draws = torch.Generator().manual_seed(0)
     checks, means, milliseconds = {}, {}, {}
-    noise, signal = 0.0, 0.0
-    for case in cases:
-        x0 = _take(images, case.batch, process, draws)
-        context = process.degradation.sample_context(x0, draws)
-        x_t = process.degrade(x0, case.levels[0], context)
+    noise, signal, tolerance = 0.0, 0.0, report.tolerance
+    for case in cases_of(file):
+        x_t, context, arrays = _inputs(images, case, process, draws)
         start = time.perf_counter()
-        expected = process.restore(x_t, case.levels, context)
+        if file.graph == "restorer":
+            expected = _estimate(process, x_t, case.levels[0])
+        else:
+            expected = process.restore(x_t, case.levels, context)
         middle = time.perf_counter()
-        arrays = {name: value.numpy() for name, value in context.items()}
-        found = runner.run(x_t.numpy(), case.levels, arrays)
+        found = file.run(x_t.numpy(), case.levels, arrays)
         end = time.perf_counter()
         error = _distance(found, expected)
         name = str(case)
         if not error <= tolerance:
-            steps = [
-                _distance(runner.run(step.x_t.numpy(), (step.t, step.s), arrays), step.x_s)
+            one = file if single is None else single()
+            steps = [error] * (file.graph == "restorer") or [
+                _distance(one.run(step.x_t.numpy(), (step.t, step.s), arrays), step.x_s)
                 for step in process.steps(x_t, case.levels, context)
             ]
             worst = float(np.max(steps))  # NaN if any is, unlike max
@@ -120,7 +134,8 @@ def compare_with_torch(
         noise += float((difference**2).sum())
         signal += float((expected.double() ** 2).sum())
         milliseconds[name] = ((middle - start) * 1e3, (end - middle) * 1e3)
-    return Agreement(checks, means, milliseconds, decibels(signal, noise))
+    ratio = decibels(signal, noise)
+    return replace(report, checks=checks, mean_errors=means, milliseconds=milliseconds, snr=ratio)
 
 
 def compare_states(
@@ -128,26 +143,21 @@ def compare_states(
     process: Process,
     images: Tensor | None,
     tolerance: float,
-    case: Case,
 ) -> dict[str, float]:
     """Compare the optional outputs of a sampler, each state with torch's step from the one before.
 
     Raises:
         ExportError: a difference is above the tolerance, or is not a number.
     """
-    draws = torch.Generator().manual_seed(1)
-    x0 = _take(images, case.batch, process, draws)
-    context = process.degradation.sample_context(x0, draws)
-    x_t = process.degrade(x0, case.levels[0], context)
-    arrays = {name: value.numpy() for name, value in context.items()}
+    case, draws = cases_of(sampler)[-1], torch.Generator().manual_seed(1)
+    x_t, context, arrays = _inputs(images, case, process, draws)
     states = torch.from_numpy(sampler.trajectory(x_t.numpy(), case.levels, arrays))
     direct = sampler.direct(x_t.numpy(), case.levels, arrays)
-    found = {"x0_direct": _distance(direct, next(process.steps(x_t, case.levels, context)).x0_hat)}
+    found = {"x0_direct": _distance(direct, _estimate(process, x_t, case.levels[0]))}
     errors = [_distance(x_t.numpy(), states[0])]
     for k, (t, s) in enumerate(itertools.pairwise(case.levels)):
-        t_batch, s_batch = (torch.full((case.batch,), level) for level in (t, s))
-        expected = one_step(process, states[k], t_batch, s_batch, context)
-        errors.append(_distance(states[k + 1].numpy(), expected))
+        step = next(process.steps(states[k], (t, s, 0) if s else (t, s), context))
+        errors.append(_distance(states[k + 1].numpy(), step.x_s))
     found["trajectory"] = float(np.max(errors))  # NaN if any is, unlike max
     for name, error in found.items():
         if not error <= tolerance:
@@ -159,26 +169,8 @@ def compare_states(
 
 
 @torch.no_grad()
-def one_step(process: Process, x: Tensor, t: Tensor, s: Tensor, context: Context) -> Tensor:
-    """One step of the process from any state."""
-    x0_hat = process.restorer(x, t)
-    return process.sampler.step(x, x0_hat, t, s, process.degradation, context)
-
-
-class Direct(Sampler):
-    """x_s = x0_hat: what a restorer alone does."""
-
-    def step(
-        self,
-        x_t: Tensor,  # noqa: ARG002 - the contract of a sampler
-        x0_hat: Tensor,
-        t: Tensor,  # noqa: ARG002
-        s: Tensor,  # noqa: ARG002
-        degradation: Degradation,  # noqa: ARG002
-        context: Context,  # noqa: ARG002
-    ) -> Tensor:
-        """Take the estimate as it is."""
-        return x0_hat
+def _estimate(process: Process, x_t: Tensor, t: int) -> Tensor:
+    return process.estimate(x_t, torch.full((len(x_t),), t))
 
 
 def decibels(signal: float, noise: float) -> float:
@@ -188,28 +180,32 @@ def decibels(signal: float, noise: float) -> float:
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
-def loop_cases(num_steps: int, static_steps: int | None = None) -> Iterator[Case]:
-    """Batches and schedules for a file with a loop."""
-    if static_steps is not None:
-        yield from (Case(batch, schedules.evenly(num_steps, static_steps)) for batch in BATCHES)
-        return
-    yield from (Case(batch, schedules.full(num_steps)) for batch in BATCHES)
-    if num_steps > 1:
-        short = min(SHORT, num_steps - 1)
-        yield Case(BATCHES[-1], schedules.evenly(num_steps, short))
+def cases_of(file: "OpenedFile") -> list[Case]:
+    """Batches and schedules to compare a file with."""
+    count = file.num_steps
+    if file.graph == "restorer":
+        levels = sorted({count, (count + 1) // 2, 1}, reverse=True)
+        return [Case(batch, (level, 0)) for batch in BATCHES for level in levels]
+    cases = [Case(batch, file.schedule()) for batch in BATCHES]
+    if file.static_steps is None and count > 1:
+        cases.append(Case(BATCHES[-1], schedules.evenly(count, min(SHORT, count - 1))))
+    return cases
 
 
-def direct_cases(num_steps: int) -> list[Case]:
-    """Batches and levels for a restorer alone."""
-    levels = sorted({num_steps, (num_steps + 1) // 2, 1}, reverse=True)
-    return [Case(batch, (level, 0)) for batch in BATCHES for level in levels]
-
-
-def _distance(found: NDArray[np.float32], expected: Tensor) -> float:
+def _distance(found: Images, expected: Tensor) -> float:
+    if found.shape != tuple(expected.shape):
+        raise ExportError(f"the file gives {found.shape} where torch gives {tuple(expected.shape)}")
     return float(np.abs(found - expected.numpy()).max())
 
 
-def _take(images: Tensor | None, batch: int, process: Process, draws: torch.Generator) -> Tensor:
+def _inputs(
+    images: Tensor | None, case: Case, process: Process, draws: torch.Generator
+) -> tuple[Tensor, Context, dict[str, NDArray[Any]]]:
+    """Degraded images, and their context twice."""
     if images is None:
-        return torch.rand(batch, *process.image_shape, generator=draws) * 2 - 1
-    return images[torch.arange(batch) % len(images)]
+        x0 = torch.rand(case.batch, *process.image_shape, generator=draws) * 2 - 1
+    else:
+        x0 = images[torch.arange(case.batch) % len(images)]
+    context = process.degradation.sample_context(x0, draws)
+    arrays = {name: value.numpy() for name, value in context.items()}
+    return process.degrade(x0, case.levels[0], context), context, arrays

@@ -1,20 +1,18 @@
 """Steps, restorers, trajectories, constant trip counts, and the runtime around them."""
 
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.contracts.errors import ExportError, ParameterError, TimeLimitError, UsageError
+from colddiff_core.contracts.errors import ExportError, ParameterError, UsageError
 from colddiff_exporters.runtime import OnnxSampler
-from colddiff_exporters.session import time_limit
 
 Made = tuple[ColdDiffusion, Callable[..., OnnxSampler]]
 LEVELS = (4, 3, 1, 0)
@@ -133,28 +131,6 @@ def test_progress_is_told_after_each_step(made: Made) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize("params", [{}, {"graph": "step"}])
-def test_a_time_limit_ends_a_run(made: Made, params: dict[str, Any]) -> None:
-    process, opened = made
-    x_t, context = case(process, batch=4000)
-    sampler = opened(**params)
-    start = time.monotonic()
-    with pytest.raises(TimeLimitError, match="the time limit"):
-        sampler.restore(x_t.numpy(), None, arrays(context), seconds=0.001)
-    assert time.monotonic() - start < 10
-    assert sampler.restore(x_t.numpy()[:1], None, arrays(case(process, 1)[1])).shape == (1, 1, 8, 8)
-    with pytest.raises(UsageError, match="expected a positive number of seconds"):
-        sampler.restore(x_t.numpy(), None, arrays(context), seconds=0)
-
-
-def test_a_time_limit_leaves_no_thread() -> None:
-    before = threading.active_count()
-    with time_limit(100):
-        assert threading.active_count() == before + 1
-    time.sleep(0.1)
-    assert threading.active_count() == before
-
-
 def test_batches_are_streamed(tiny: Callable[..., ColdDiffusion], tmp_path: Path) -> None:
     process = tiny(num_steps=2, kernel_size=3, std=1.0)
     build("exporter", "onnx", verify=False).export(process, tmp_path / "m.onnx")
@@ -171,6 +147,9 @@ def test_batches_are_streamed(tiny: Callable[..., ColdDiffusion], tmp_path: Path
     first = next(stream)
     assert taken == [0, 1, 2]  # one batch is held, no more
     close(np.stack([first, *stream]), process.restore(images))
+    for size in (0, -1):
+        with pytest.raises(UsageError, match=f"batch_size: expected 1 or more, got {size}"):
+            sampler.stream(coming(), batch_size=size)
 
 
 @pytest.mark.parametrize(
@@ -211,3 +190,54 @@ def test_a_trajectory_that_disagrees_is_not_left(
     with pytest.raises(ExportError, match="output 'trajectory' differs from torch by 1"):
         build("exporter", "onnx", trajectory=True).export(made[0], tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("params", [{}, {"graph": "step"}, {"graph": "restorer"}])
+def test_a_plain_session_warns_of_nothing(
+    made: Made, capfd: pytest.CaptureFixture[str], params: dict[str, Any]
+) -> None:
+    """ONNX Runtime warns of each constant that nobody reads, and so does its first session."""
+    path = made[1](**params).name
+    ort.set_default_logger_severity(2)
+    capfd.readouterr()
+    ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert capfd.readouterr().err == ""
+
+
+def test_static_steps_of_a_model_whose_rounding_grows(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Single steps are compared, on the same graph with a trip count of 1."""
+    honest, seen = OnnxSampler.run, set[tuple[int | None, int]]()
+
+    def drifting(self: OnnxSampler, x_t: np.ndarray, levels: tuple[int, ...], context: Any) -> Any:
+        seen.add((self.static_steps, len(levels) - 1))
+        return honest(self, x_t, levels, context) + np.float32(8e-5 * (len(levels) - 1))
+
+    monkeypatch.setattr(OnnxSampler, "run", drifting)
+    report = build("exporter", "onnx", static_steps=2).export(made[0], tmp_path / "m.onnx")
+    assert report.max_error > 1e-4
+    assert all("one step alone 8e-05" in case for case in report.checks)
+    assert seen == {(2, 2), (1, 1)}
+
+
+def test_their_own_schedules_are_the_default(made: Made) -> None:
+    _, opened = made
+    assert opened(graph="restorer").schedule() == (4, 0)
+    assert opened(graph="restorer").schedule(2) == (2, 0)
+    assert opened(static_steps=2).schedule() == (4, 2, 0)
+    assert opened().schedule(3) == (3, 2, 1, 0)
+
+
+def test_an_export_leaves_each_part_in_its_mode(made: Made, tmp_path: Path) -> None:
+    process = made[0]
+    try:
+        process.train()
+        process.restorer.conv.eval()
+        modes = {name: part.training for name, part in process.named_modules()}
+        for name in ("onnx", "torch-export"):
+            exporter = build("exporter", name, verify=False)
+            exporter.export(process, tmp_path / f"m{exporter.suffix}")
+            assert {name: part.training for name, part in process.named_modules()} == modes
+    finally:
+        process.eval()

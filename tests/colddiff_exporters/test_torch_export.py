@@ -100,10 +100,10 @@ def add(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (in_json("model.json", "torch.ops.aten.tanh.default", "torch.hub.load"), "an operator"),
+        (in_json("model.json", "torch.ops.aten.sigmoid.default", "torch.hub.load"), "an operator"),
         (
             in_json(
-                "model.json", "torch.ops.aten.tanh.default", "torch.ops.aten.from_file.default"
+                "model.json", "torch.ops.aten.sigmoid.default", "torch.ops.aten.from_file.default"
             ),
             "an operator",
         ),

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 @hookimpl
 def colddiff_degradations() -> list[Component]:
     """The degradation `fog`."""
-    return [Component("fog", "colddiff_fog.fog:Fog", "Fog, thicker with distance")]
+    return [
+        Component(
+            "fog",
+            "colddiff_fog.fog:Fog",
+            "Fog, thicker with distance",
+            onnx_operators={"Exp": {}, "Neg": {}},  # beside those of the built-in ones
+        )
+    ]
 
 
 @hookimpl

@@ -5,7 +5,6 @@ signature: whoever edits on purpose can write a new one, which is what the other
 """
 
 import hashlib
-from collections.abc import Mapping
 
 KEY = "colddiff.digest"
 BLANK = "0" * 64
@@ -17,15 +16,20 @@ def sealed(content: bytes) -> bytes:
     Args:
         content: a serialised model with the metadata entry `KEY`: `BLANK`.
     """
-    entry = KEY.encode() + b"\x12\x40" + BLANK.encode()  # field 2, 64 bytes
-    start = content.rindex(entry) + len(entry) - len(BLANK)  # the metadata comes last
+    start = _place(content, BLANK)
     return content[:start] + _digest(content, start) + content[start + len(BLANK) :]
 
 
-def is_sealed(content: bytes, properties: Mapping[str, str], places: Mapping[str, int]) -> bool:
-    """Whether not a byte has changed since `sealed`."""
-    found = properties.get(KEY, "")
-    return len(found) == len(BLANK) and found.encode() == _digest(content, places[KEY])
+def is_sealed(content: bytes, found: str) -> bool:
+    """Whether not a byte has changed since `sealed`, going by the digest that was found."""
+    start = _place(content, found) if len(found) == len(BLANK) else -1
+    return start > 0 and found.encode() == _digest(content, start)
+
+
+def _place(content: bytes, value: str) -> int:
+    """Where the last entry `KEY`: `value` has its value; the metadata comes last."""
+    entry = KEY.encode() + b"\x12\x40" + value.encode()  # field 2, 64 bytes
+    return content.rfind(entry) + len(entry) - len(value)
 
 
 def _digest(content: bytes, start: int) -> bytes:

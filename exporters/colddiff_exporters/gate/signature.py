@@ -1,6 +1,8 @@
 """Whether a graph takes and gives what its metadata says."""
 
-from colddiff_exporters.gate.model import Graph, UnsafeFileError, Value
+from typing import Any, NamedTuple
+
+from colddiff_exporters.gate.message import UnsafeFileError
 from colddiff_exporters.metadata import Metadata
 
 _FLOAT, _INT64 = 1, 7
@@ -8,11 +10,27 @@ CONTEXT_TYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
 """Element types of context tensors: as ONNX numbers them, and as numpy calls them."""
 
 _MAX_CONTEXTS = 64
+_LEVELS = {"sampler": ("timesteps",), "step": ("t", "s"), "restorer": ("t",)}
 _RESULTS = {"sampler": "x0", "step": "x_s", "restorer": "x0"}
 _OPTIONAL = {"sampler": {"x0_direct", "trajectory"}, "step": {"x0_hat"}, "restorer": set[str]()}
 
 
-def check_signature(graph: Graph, facts: Metadata) -> tuple[Value, ...]:
+class Value(NamedTuple):
+    """An input or output: its element type, as ONNX numbers it, and an int or a name per axis."""
+
+    name: str
+    element: int
+    shape: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, item: Any) -> "Value":
+        """Read a ValueInfoProto."""
+        kind = item.type.tensor_type
+        shape = (d.dim_value if d.HasField("dim_value") else d.dim_param for d in kind.shape.dim)
+        return cls(item.name, kind.elem_type, tuple(shape))
+
+
+def check_signature(graph: Any, facts: Metadata) -> tuple[Value, ...]:
     """Compare inputs and outputs with the metadata.
 
     Returns:
@@ -21,9 +39,9 @@ def check_signature(graph: Graph, facts: Metadata) -> tuple[Value, ...]:
     Raises:
         UnsafeFileError: they do not fit.
     """
-    inputs = {item.name: item for item in graph.inputs}
-    outputs = {item.name: item for item in graph.outputs}
-    if len(inputs) != len(graph.inputs) or len(outputs) != len(graph.outputs):
+    inputs = {item.name: Value.of(item) for item in graph.input}
+    outputs = {item.name: Value.of(item) for item in graph.output}
+    if len(inputs) != len(graph.input) or len(outputs) != len(graph.output):
         raise UnsafeFileError("two inputs or outputs of one name")
     images = inputs.pop("x_t", None)
     if images is None or images.element != _FLOAT or len(images.shape) != 4:
@@ -32,9 +50,9 @@ def check_signature(graph: Graph, facts: Metadata) -> tuple[Value, ...]:
         raise UnsafeFileError(
             f"images of {images.shape[1:]} where its metadata says images of {facts.image_shape}"
         )
-    for name, ranks in _level_inputs(facts).items():
+    for name in _LEVELS[facts.graph]:
         levels = inputs.pop(name, None)
-        if levels is None or levels.element != _INT64 or len(levels.shape) not in ranks:
+        if levels is None or levels.element != _INT64 or not 1 <= len(levels.shape) <= 2:
             raise UnsafeFileError(f"no int64 {name} to put in")
         steps = levels.shape[-1]
         if facts.static_steps is not None and steps != facts.static_steps + 1:
@@ -46,13 +64,6 @@ def check_signature(graph: Graph, facts: Metadata) -> tuple[Value, ...]:
     if unknown:
         raise UnsafeFileError(f"an output {unknown[0]!r}")
     return _contexts(inputs, facts)
-
-
-def _level_inputs(facts: Metadata) -> dict[str, tuple[int, ...]]:
-    """Names and possible ranks."""
-    if facts.graph == "sampler":
-        return {"timesteps": (1, 2)}
-    return {"t": (1,), "s": (1,)} if facts.graph == "step" else {"t": (1,)}
 
 
 def _contexts(inputs: dict[str, Value], facts: Metadata) -> tuple[Value, ...]:

@@ -16,16 +16,16 @@ from onnx import GraphProto, NodeProto, helper
 
 from colddiff_core.contracts.errors import ExportError
 from colddiff_exporters.graph import step as names
-from colddiff_exporters.graph.loop import LoopForm, sampler_graph
+from colddiff_exporters.graph.sampler import LoopForm, sampler_graph
 from colddiff_exporters.graph.step import StepGraph, image_info, levels_info
-from colddiff_exporters.graph.strip import strip
+from colddiff_exporters.graph.strip import drop_unused, strip
 
 _IR_VERSION = 10  # what ONNX Runtime 1.18 and later read
 _RESERVED = {"x_t", "timesteps", "t", "s", "x0", "x_s", "x0_hat", "x0_direct", "trajectory"}
 
 
 def build_model(kind: str, step: StepGraph, form: LoopForm) -> onnx.ModelProto:
-    """Build and check a model of one of the kinds.
+    """Build a model of one of the kinds.
 
     Args:
         kind: `sampler`, `step` or `restorer`.
@@ -33,52 +33,35 @@ def build_model(kind: str, step: StepGraph, form: LoopForm) -> onnx.ModelProto:
         form: the loop, and whether the optional outputs are wanted.
 
     Raises:
-        ExportError: a context tensor has the name of another input, or the graph is not valid.
+        ExportError: a context tensor has the name of another input.
     """
     clash = sorted(_RESERVED.intersection(item.name for item in step.contexts))
     if clash:
         raise ExportError(f"context: {clash[0]!r} is the name of another input; rename the tensor")
-    if kind == "sampler":
-        graph = sampler_graph(step, form)
-    elif kind == "step":
-        graph = _step_graph(step, form.trajectory)
-    else:
-        graph = _restorer_graph(step)
+    graph = sampler_graph(step, form) if kind == "sampler" else _plain_graph(kind, step, form)
     model = helper.make_model(
         graph, opset_imports=step.opset, ir_version=_IR_VERSION, producer_name="colddiff"
     )
     strip(model.graph)
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"the graph is not valid ONNX: {error}") from error
+    drop_unused(model.graph)
     return model
 
 
-def _step_graph(step: StepGraph, estimate: bool) -> GraphProto:
-    outputs = {"x_s": names.X_S, **({"x0_hat": names.X0_HAT} if estimate else {})}
+def _plain_graph(kind: str, step: StepGraph, form: LoopForm) -> GraphProto:
+    """A step, or the restorer alone, with weights of the rest that will be dropped as unused."""
+    levels, outputs = {names.T: "t", names.S: "s"}, {"x_s": names.X_S}
+    nodes, contexts = step.nodes, step.contexts
+    if kind == "restorer":
+        levels, outputs = {names.T: "t"}, {"x0": names.X0_HAT}
+        nodes, contexts = step.restorer, []
+    elif form.trajectory:
+        outputs["x0_hat"] = names.X0_HAT
     return helper.make_graph(
-        nodes=[
-            *_aliases({names.X: "x_t", names.T: "t", names.S: "s"}),
-            *step.nodes,
-            *_aliases(outputs),
-        ],
-        name="step",
-        inputs=[image_info("x_t", step.images), levels_info("t"), levels_info("s"), *step.contexts],
+        nodes=[*_aliases({names.X: "x_t", **levels}), *nodes, *_aliases(outputs)],
+        name=kind,
+        inputs=[image_info("x_t", step.images), *map(levels_info, levels.values()), *contexts],
         outputs=[image_info(name, step.images) for name in outputs],
         initializer=step.weights,
-        value_info=step.value_info,
-    )
-
-
-def _restorer_graph(step: StepGraph) -> GraphProto:
-    nodes, weights = step.restorer()
-    return helper.make_graph(
-        nodes=[*_aliases({names.X: "x_t", names.T: "t"}), *nodes, *_aliases({"x0": names.X0_HAT})],
-        name="restorer",
-        inputs=[image_info("x_t", step.images), levels_info("t")],
-        outputs=[image_info("x0", step.images)],
-        initializer=weights,
         value_info=step.value_info,
     )
 

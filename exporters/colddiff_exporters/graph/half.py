@@ -8,14 +8,16 @@ precision does not tell levels beyond 2048 apart.
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from colddiff_core.contracts.errors import ExportError
 from colddiff_exporters.graph.dependence import depends_on, named_copy
+from colddiff_exporters.graph.strip import drop_unused
 
 _FLOAT, _HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 _STAY_FLOAT = {"Resize": (1, 2)}  # inputs that the operator wants in float32 at any rate
 _SUFFIX = "/half"
+_SHAPES = 1024  # bytes: a constant this short may be a shape
 
 
 def to_half(restorer: ModelProto) -> ModelProto:
@@ -60,12 +62,17 @@ def to_half(restorer: ModelProto) -> ModelProto:
         nodes.append(_cast(result + _SUFFIX, result, _FLOAT))
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
-    _drop_unused(graph)
+    drop_unused(graph)
     return model
 
 
 def _types(model: ModelProto) -> dict[str, int]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    light = ModelProto()
+    light.CopyFrom(model)
+    for item in light.graph.initializer:
+        if len(item.raw_data) > _SHAPES:  # types do not depend on weights, and 2 GB is the limit
+            item.ClearField("raw_data")
+    graph = onnx.shape_inference.infer_shapes(light).graph
     values = (*graph.input, *graph.output, *graph.value_info)
     found = {item.name: item.type.tensor_type.elem_type for item in values}
     return found | {item.name: item.data_type for item in graph.initializer}
@@ -93,10 +100,3 @@ def _rename(nodes: list[NodeProto], old: str, new: str) -> None:
             for k, name in enumerate(names):
                 if name == old:
                     names[k] = new
-
-
-def _drop_unused(graph: GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

@@ -6,8 +6,9 @@ embedding of the level, which tells hundreds of levels apart.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ def to_int8(restorer: ModelProto, calibration: Iterable[Feed]) -> ModelProto:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     model = named_copy(restorer)
-    excluded = _kept_in_float(model.graph)
+    excluded, feeds = _kept_in_float(model.graph), iter(calibration)
     with tempfile.TemporaryDirectory() as folder, quietly():
         plain, done = Path(folder) / "plain.onnx", Path(folder) / "done.onnx"
         onnx.save(onnx.shape_inference.infer_shapes(model), plain)
@@ -42,7 +43,7 @@ def to_int8(restorer: ModelProto, calibration: Iterable[Feed]) -> ModelProto:
             quantize_static(
                 plain,
                 done,
-                _Reader(calibration),
+                SimpleNamespace(get_next=lambda: next(feeds, None)),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "ConvTranspose", "Gemm", "MatMul"],
                 nodes_to_exclude=excluded,
@@ -66,13 +67,3 @@ def _kept_in_float(graph: GraphProto) -> list[str]:
         *convolutions[:1],
         *convolutions[1:][-1:],
     ]
-
-
-class _Reader:
-    """What onnxruntime calls a CalibrationDataReader."""
-
-    def __init__(self, feeds: Iterable[Feed]) -> None:
-        self._feeds: Iterator[Feed] = iter(feeds)
-
-    def get_next(self) -> Feed | None:
-        return next(self._feeds, None)

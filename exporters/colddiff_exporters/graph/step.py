@@ -32,10 +32,10 @@ class StepGraph:
     images: tuple[str | int, ...]
     contexts: list[ValueInfoProto]
 
-    def restorer(self) -> tuple[list[NodeProto], list[TensorProto]]:
-        """The operators and weights of R alone."""
-        nodes = [node for node in self.nodes if all(n.startswith(_R) for n in node.output)]
-        return nodes, [tensor for tensor in self.weights if tensor.name.startswith(_R)]
+    @property
+    def restorer(self) -> list[NodeProto]:
+        """The operators of R alone."""
+        return [node for node in self.nodes if all(n.startswith(_R) for n in node.output)]
 
 
 # What the nodes of a step read and write
@@ -53,7 +53,7 @@ def join(process: Process, restorer: onnx.ModelProto, transition: onnx.ModelProt
     for graph in (first, second):
         _rename(graph, outer)
     contexts = [
-        _value(name, item)
+        helper.make_value_info(name, item.type)
         for name, item in zip(context, list(transition.graph.input)[4:], strict=True)
     ]
     return StepGraph(
@@ -83,10 +83,3 @@ def _rename(graph: GraphProto, names: dict[str, str]) -> None:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 _rename(inner, names)
-
-
-def _value(name: str, item: ValueInfoProto) -> ValueInfoProto:
-    copy = ValueInfoProto()
-    copy.CopyFrom(item)
-    copy.name = name
-    return copy

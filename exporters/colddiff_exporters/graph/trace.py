@@ -7,7 +7,12 @@ They are traced apart so that the network alone can be given another precision, 
 error names the half that cannot be expressed.
 """
 
-from collections.abc import Sequence
+import inspect
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import onnx
 import onnx.inliner
@@ -50,11 +55,9 @@ def trace_restorer(process: Process, opset: int) -> onnx.ModelProto:
     Raises:
         ExportError: torch cannot trace it, or ONNX has no operator for it.
     """
-    arguments: _Arguments = {"x": _images(process), "t": _levels(process)}
-    try:
-        return _trace(_Restorer(process), arguments, opset)
-    except Exception as error:
-        raise ExportError(_explain([process.restorer], error)) from error
+    with explained("ONNX", process.restorer):
+        x, t, _ = example(process)
+        return _trace(_Restorer(process), {"x": x, "t": t}, opset)
 
 
 def trace_transition(process: Process, opset: int) -> onnx.ModelProto:
@@ -66,32 +69,22 @@ def trace_transition(process: Process, opset: int) -> onnx.ModelProto:
     Raises:
         ExportError: torch cannot trace them, or ONNX has no operator for them.
     """
-    degradation = process.degradation
-    x, t = _images(process), _levels(process)
-    parts = [degradation, process.sampler]
-    try:
-        drawn = degradation.sample_context(x, torch.Generator().manual_seed(0))
-        arguments: _Arguments = {
-            "x": x,
-            "x0_hat": torch.zeros_like(x),
-            "t": t,
-            "s": t - 1,
-            "context": {name: drawn[name] for name in process.context_names},
-        }
+    with explained("ONNX", process.degradation, process.sampler):
+        x, t, context = example(process)
+        halves = {"x": x, "x0_hat": x.clone(), "t": t, "s": t - 1}  # one tensor is one input
+        arguments: _Arguments = {**halves, "context": context}
         transition = _Transition(process)
         with torch.no_grad():
             transition(**arguments)  # makes the tables of D for this size: constants of the graph
         return _trace(transition, arguments, opset)
-    except Exception as error:
-        raise ExportError(_explain(parts, error)) from error
 
 
-def _images(process: Process) -> Tensor:
-    return torch.zeros(_BATCH, *process.image_shape)
-
-
-def _levels(process: Process) -> Tensor:
-    return torch.full((_BATCH,), process.num_steps, dtype=torch.int64)
+def example(process: Process) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Images, their levels and a context to trace with."""
+    x = torch.zeros(_BATCH, *process.image_shape)
+    t = torch.full((_BATCH,), process.num_steps, dtype=torch.int64)
+    drawn = process.degradation.sample_context(x, torch.Generator().manual_seed(0))
+    return x, t, {name: drawn[name] for name in process.context_names}
 
 
 def _trace(module: nn.Module, arguments: _Arguments, opset: int) -> onnx.ModelProto:
@@ -119,9 +112,29 @@ def _trace(module: nn.Module, arguments: _Arguments, opset: int) -> onnx.ModelPr
     return model
 
 
-def _explain(parts: Sequence[object], error: Exception) -> str:
-    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
-    return (
-        f"{' with '.join(type(part).__name__ for part in parts)} cannot be exported to ONNX: "
-        f"{lines[0] if lines else repr(error)}"
-    )
+@contextmanager
+def explained(target: str, *parts: object) -> Iterator[None]:
+    """Say which part cannot be exported, and where in its author's code.
+
+    Raises:
+        ExportError: instead of whatever torch raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        lines = [text.strip() for text in str(error.__cause__ or error).splitlines()]
+        reason = next(filter(None, lines), repr(error))
+        names = " with ".join(type(part).__name__ for part in parts)
+        raise ExportError(
+            f"{names} cannot be exported to {target}: {reason}{_place(error, parts)}"
+        ) from error
+
+
+def _place(error: Exception, parts: Iterable[object]) -> str:
+    """The last line of the parts' own code that an error comes from."""
+    text = "".join(traceback.format_exception(error))
+    for file in {inspect.getfile(type(part)) for part in parts}:
+        found = re.findall(rf'File "{re.escape(file)}", line (\d+), in \w+\n\s*(.*)', text)
+        if found:
+            return " ({}, line {}: {})".format(Path(file).name, *found[-1])
+    return ""

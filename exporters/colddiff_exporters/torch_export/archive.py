@@ -1,4 +1,7 @@
-"""Judge a .pt2 archive before torch reads it; imports no torch.
+"""Judge a .pt2 archive, and write another of what was judged for torch to read; imports no torch.
+
+The reader here and that of torch may see two different archives in one file, since each looks for
+the directory in its own way: torch is never given the bytes of the file.
 
 `torch.export.load` trusts its file: it evaluates shape expressions and guards as Python, unpickles
 what it cannot read otherwise, and resolves operators by name. Allowed is what the exporter here
@@ -16,9 +19,10 @@ from typing import Any
 
 from colddiff_core.contracts.errors import ModelFileError
 from colddiff_exporters import metadata
-from colddiff_exporters.files import read_bytes
+from colddiff_exporters.checked_file import read_foreign
 
 METADATA = "colddiff.json"
+_INPUTS = "data/sample_inputs/model.pt"
 _MAX_BYTES = 2**36  # of all members together
 _MAX_JSON = 2**28
 _MEMBER = re.compile(
@@ -30,6 +34,7 @@ _MEMBER = re.compile(
 _OPERATOR = re.compile(r"torch\.ops\.aten\.\w+\.\w+")
 _READS_FILES = "torch.ops.aten.from_file."
 _EXPRESSION = re.compile(r"(Symbol\('s\d+', positive=True, integer=True\)|[su]?\d+)")
+_DAMAGED = (zipfile.BadZipFile, AttributeError, TypeError, OSError, EOFError, RuntimeError)
 _GRAPHS = {"as_graph", "as_custom_obj", "as_operator", "as_string_to_argument"}
 
 
@@ -38,13 +43,11 @@ class Archive:
     """An archive that passed.
 
     Attributes:
-        content: its bytes.
-        sample_inputs: a pickle that torch will read; to be looked at with `weights_only`.
+        content: a new archive of its members.
         metadata: what the file says about itself.
     """
 
     content: bytes
-    sample_inputs: bytes | None
     metadata: metadata.Metadata
 
 
@@ -54,7 +57,7 @@ def read_archive(path: Path) -> Archive:
     Raises:
         ModelFileError: missing, damaged, not exported by colddiff, or holding what no export holds.
     """
-    content = read_bytes(path)
+    content = read_foreign(path)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = _members(archive)
@@ -64,14 +67,12 @@ def read_archive(path: Path) -> Archive:
         raise ModelFileError(f"{path}: refused, it holds {error}") from error
     except KeyError as error:
         raise ModelFileError(f"{path}: was not exported by colddiff: {error} is missing") from error
-    except (zipfile.BadZipFile, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
-    except (OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (ValueError, *_DAMAGED) as error:
         raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
     found = metadata.parse(facts, path)
     if found.graph != "step":
         raise ModelFileError(f"{path}: refused, a .pt2 file holds a step, not a {found.graph}")
-    return Archive(content, members.get("data/sample_inputs/model.pt"), found)
+    return Archive(_written(members), found)
 
 
 class _UnsafeError(ValueError):
@@ -92,11 +93,19 @@ def _members(archive: zipfile.ZipFile) -> dict[str, bytes]:
         if entry.compress_type != zipfile.ZIP_STORED:
             raise _UnsafeError("compressed members")
         data = archive.read(entry)
-        keep = name.endswith((".json", ".pt"))
-        if keep and len(data) > _MAX_JSON:
+        if name.endswith(".json") and len(data) > _MAX_JSON:
             raise _UnsafeError(f"a member {name!r} of {len(data):,} bytes")
-        found[name] = data if keep else b""
+        found[name] = data
+    found[_INPUTS] = b""  # a pickle of nothing that is needed; torch takes an empty one for none
     return found
+
+
+def _written(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(f"model/{name}", data)
+    return buffer.getvalue()
 
 
 def _size(archive: zipfile.ZipFile) -> int:

@@ -4,20 +4,23 @@ Light to import; running the file takes torch, but none of the classes that the 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import Exporter, ExportReport
-from colddiff_core.contracts.model import Model
+from colddiff_core.contracts.errors import ParameterError
+from colddiff_core.contracts.exporter import ExportReport
+from colddiff_exporters.file_format import FileFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from colddiff_core.contracts.process import Process
+    from colddiff_exporters.opened import OpenedFile
 
 
-class TorchExporter(Exporter):
+@dataclass(kw_only=True, eq=False)
+class TorchExporter(FileFormat):
     """Write (x_t, t, s, context) -> x_s as a torch program with a dynamic batch.
 
     Args:
@@ -31,49 +34,39 @@ class TorchExporter(Exporter):
     suffix: ClassVar[str] = ".pt2"
     needs_torch: ClassVar[bool] = True
 
-    def __init__(self, *, tolerance: float = 1e-4, verify: bool = True) -> None:
-        if not tolerance > 0:
-            raise ParameterError(f"tolerance: expected a positive number, got {tolerance}")
-        self._tolerance = tolerance
-        self._verify = verify
+    tolerance: float = 1e-4
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.tolerance > 0:
+            raise ParameterError(f"tolerance: expected a positive number, got {self.tolerance}")
 
     def export(
         self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a file; see `Exporter.export`."""
-        from dataclasses import replace
-
-        from colddiff_core.contracts.errors import ModelFileError
         from colddiff_core.disk import atomic_path
         from colddiff_exporters.torch_export.program import program_file
         from colddiff_exporters.torch_export.runtime import TorchSampler
-        from colddiff_exporters.verify import compare_with_torch, loop_cases
+        from colddiff_exporters.verify import compare_with_torch, evaluating, usable
 
-        content, nodes = program_file(process)
-        with atomic_path(path) as part:
+        with evaluating(process), atomic_path(path) as part:
+            content, nodes = program_file(process)
             part.write_bytes(content)
-            try:
+            report = ExportReport(path, len(content), nodes, {}, self.tolerance)
+            with usable():
                 sampler = TorchSampler(part, device="cpu")
-            except ModelFileError as error:
-                reason = str(error).partition(": ")[2]  # without the temporary name
-                raise ExportError(f"the export could not be used: {reason}") from error
-            report = ExportReport(path, len(content), nodes, {}, self._tolerance)
-            if not self._verify:
-                return report
-            cases = list(loop_cases(process.num_steps))
-            found = compare_with_torch(sampler, process, images, self._tolerance, cases)
-        return replace(
-            report,
-            checks=found.checks,
-            mean_errors=found.mean_errors,
-            milliseconds=found.milliseconds,
-        )
+                if self.verify:
+                    report = compare_with_torch(report, sampler, process, images)
+        return replace(report, snr=None)
 
-    def open(self, path: Path, *, device: str = "auto") -> Model:
-        """Open a file; see `Exporter.open`."""
+    @staticmethod
+    def opener() -> "type[OpenedFile]":
+        """What runs the file; see `FileFormat.opener`."""
         from colddiff_exporters.torch_export.runtime import TorchSampler
 
-        return TorchSampler(path, device=device)
+        return TorchSampler
 
     def describe(self, path: Path) -> Mapping[str, Any]:
         """What the file says about itself; see `Exporter.describe`."""

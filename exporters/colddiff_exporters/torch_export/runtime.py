@@ -2,16 +2,17 @@
 
 import io
 import itertools
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colddiff_core.contracts.errors import ModelFileError, UsageError
+from colddiff_core.contracts.model import Arrays, Images
+from colddiff_core.devices import torch_device
 from colddiff_exporters.opened import OpenedFile
+from colddiff_exporters.quiet import quietly
 from colddiff_exporters.torch_export.archive import read_archive
 
 if TYPE_CHECKING:
@@ -39,15 +40,11 @@ class TorchSampler(OpenedFile):
                 f"{path}: a .pt2 file runs in torch, which is not installed; pip install torch, "
                 "or export to onnx"
             ) from None
-        super().__init__(Path(path), archive.metadata)
-        self.device = _device(device)
+        self.device = torch_device(device)
         try:
-            if archive.sample_inputs:  # torch falls back to a trusting reader where this one fails
-                torch.load(io.BytesIO(archive.sample_inputs), weights_only=True)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quietly("torch.export"):
                 program = torch.export.load(io.BytesIO(archive.content))
-                self._context_names = _context_names(program)
+                super().__init__(path, archive.metadata, _context_names(program))
                 if self.device != "cpu":
                     from torch.export.passes import move_to_device_pass
 
@@ -56,20 +53,8 @@ class TorchSampler(OpenedFile):
         except Exception as error:  # torch raises whatever its parts do
             raise ModelFileError(f"{path}: not a usable .pt2 file: {error!s:.200}") from error
 
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """The context tensors that it takes."""
-        return self._context_names
-
-    def _restore(
-        self, x_t: NDArray[np.float32], levels: tuple[int, ...], context: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.float32]:
-        return self.run(x_t, levels, context)
-
-    def run(
-        self, x_t: NDArray[np.float32], levels: Sequence[int], context: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.float32]:
-        """Run the loop over any levels, a part of a schedule for example; see `restore`."""
+    def run(self, x_t: Images, levels: Sequence[int], context: Arrays) -> Images:
+        """Run the loop over any levels; see `OpenedFile.run`."""
         import torch
 
         x = torch.tensor(x_t, device=self.device)
@@ -97,17 +82,3 @@ def _context_names(program: "ExportedProgram") -> tuple[str, ...]:
     spec = program.call_spec.in_spec
     (_, _, _, context), _ = tree_unflatten(list(range(spec.num_leaves)), spec)
     return tuple(context)
-
-
-def _device(name: str) -> str:
-    import re
-
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise UsageError(f"device: expected auto, cpu, cuda or cuda:1; got {name!r}")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"device {name}: torch finds no CUDA here; use device cpu or auto")
-    return name

@@ -9,13 +9,13 @@ FOLDER/ort/                             onnxruntime-web, if it is vendored
 
 import json
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from colddiff_core.contracts.errors import ExportError, ModelFileError, ParameterError
-from colddiff_core.contracts.exporter import Exporter, ExportReport
-from colddiff_core.contracts.model import Model
+from colddiff_core.contracts.errors import ExportError, ParameterError
+from colddiff_core.contracts.exporter import ExportReport
+from colddiff_exporters.onnx_exporter import OnnxFormat
 from colddiff_exporters.web.runtime import VERSION
 
 if TYPE_CHECKING:
@@ -27,18 +27,14 @@ MARKER, MODEL, SAMPLE = "colddiff-web.json", "model.onnx", "sample.png"
 _PAGE = ("index.html", "app.js", "style.css")
 
 
-class WebExporter(Exporter):
+@dataclass(kw_only=True, eq=False)
+class WebExporter(OnnxFormat):
     """Write a page; serve the folder with any web server to open it.
 
     Args:
-        opset: version of the ONNX operator set, 18 to 21.
-        precision: of the restorer; everything else computes in float32.
-        tolerance: largest absolute difference from torch that is accepted, on [-1, 1]; by
-            precision unless given.
         runtime: where the page gets onnxruntime-web: cdn refers to a public server, vendor
             fetches it with npm and puts it beside the page.
         runtime_version: of onnxruntime-web.
-        verify: run the file and compare it with torch; without, nothing vouches for it.
 
     Raises:
         ParameterError: a value out of range.
@@ -46,26 +42,18 @@ class WebExporter(Exporter):
 
     suffix: ClassVar[str] = ""
     marker: ClassVar[str] = MARKER
+    inner: ClassVar[str] = MODEL
 
-    def __init__(
-        self,
-        *,
-        opset: int = 20,
-        precision: Literal["fp32", "fp16", "int8"] = "fp32",
-        tolerance: float | None = None,
-        runtime: Literal["cdn", "vendor"] = "cdn",
-        runtime_version: str = VERSION,
-        verify: bool = True,
-    ) -> None:
-        from colddiff_exporters.onnx_exporter import OnnxExporter
+    runtime: Literal["cdn", "vendor"] = "cdn"
+    runtime_version: str = VERSION
 
-        if not re.fullmatch(r"\d+\.\d+\.\d+", runtime_version):
-            raise ParameterError(f"runtime_version: expected e.g. {VERSION}, got {runtime_version}")
-        self._onnx = OnnxExporter(
-            opset=opset, precision=precision, tolerance=tolerance, trajectory=True, verify=verify
-        )
-        self._runtime = runtime
-        self._version = runtime_version
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if not re.fullmatch(r"\d+\.\d+\.\d+", self.runtime_version):
+            raise ParameterError(
+                f"runtime_version: expected e.g. {VERSION}, got {self.runtime_version}"
+            )
 
     def export(
         self, process: "Process", path: Path, *, images: "Tensor | None" = None
@@ -76,22 +64,22 @@ class WebExporter(Exporter):
             ExportError: see `Exporter.export`; or restoring takes a context, or the images are
                 neither grey nor coloured, which a page has no picture for.
         """
-        from dataclasses import replace
         from importlib.resources import files
 
         from colddiff_core.disk import atomic_folder, write_atomically
+        from colddiff_exporters.graph.sampler import LoopForm
         from colddiff_exporters.web.runtime import referenced, vendored
 
         self._check(process)
         with atomic_folder(path, self.marker) as part:
-            report = self._onnx.export(process, part / MODEL, images=images)
+            report = self.write(process, part / MODEL, images, LoopForm(trajectory=True))
             for name in _PAGE:
                 text = files("colddiff_exporters.web").joinpath("page", name).read_text("utf-8")
                 write_atomically(part / name, text)
             runtime = (
-                referenced(self._version)
-                if self._runtime == "cdn"
-                else vendored(self._version, part / "ort")
+                referenced(self.runtime_version)
+                if self.runtime == "cdn"
+                else vendored(self.runtime_version, part / "ort")
             )
             facts = {
                 "runtime": runtime,
@@ -102,14 +90,6 @@ class WebExporter(Exporter):
             write_atomically(part / MARKER, json.dumps(facts, indent=2) + "\n")
             size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
         return replace(report, path=path, size=size)
-
-    def open(self, path: Path, *, device: str = "auto") -> Model:
-        """Run the ONNX file inside, without a browser; see `Exporter.open`."""
-        return self._onnx.open(_model_of(path), device=device)
-
-    def describe(self, path: Path) -> Mapping[str, Any]:
-        """What the ONNX file inside says about itself; see `Exporter.describe`."""
-        return self._onnx.describe(_model_of(path))
 
     def _check(self, process: "Process") -> None:
         needed = process.context_names
@@ -131,9 +111,3 @@ def _write_sample(path: Path, process: "Process", images: "Tensor | None") -> st
         return None
     write_image(path, from_batch(process.degrade(images[:1]).numpy())[0])
     return path.name
-
-
-def _model_of(path: Path) -> Path:
-    if not (path / MARKER).is_file():
-        raise ModelFileError(f"{path}: not an exported page, it has no {MARKER}")
-    return path / MODEL

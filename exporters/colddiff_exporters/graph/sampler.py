@@ -14,6 +14,7 @@ from colddiff_exporters.graph import step as names
 from colddiff_exporters.graph.step import StepGraph, image_info
 
 _LOOP = "loop/"  # before every name of the loop's own: a context tensor may have any other
+TRIP_COUNT = _LOOP + "trip_count"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def sampler_graph(step: StepGraph, form: LoopForm) -> GraphProto:
 
 def _trip_count(form: LoopForm) -> tuple[list[NodeProto], str, list[TensorProto]]:
     """Nodes that count the steps, the name of the count, and constants."""
-    name = _LOOP + "trip_count"
+    name = TRIP_COUNT
     if form.static_steps is not None:
         return [], name, [helper.make_tensor(name, TensorProto.INT64, [], [form.static_steps])]
     axis = 1 if form.per_image else 0

@@ -1,0 +1,169 @@
+"""Write down what exports are made of: the operators, attributes and values that the gate lets in.
+
+    python scripts/onnx_operators.py
+
+Traces every built-in degradation with every sampler, every restorer in every precision, all kinds
+of graph and the operator sets that are supported, and writes `operators.json` in
+`exporters/colddiff_exporters/gate`, and the schema of ONNX files beside it. Run it when a component
+is added or changed; `tests/colddiff_exporters/test_matrix.py` fails where that was forgotten.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import torch
+from onnx import AttributeProto, GraphProto, defs, helper, onnx_ml_pb2
+from torch import nn
+
+from colddiff_core import ColdDiffusion, build
+from colddiff_core.contracts.errors import ColdDiffError
+from colddiff_core.registry.components import Registered, registry
+from colddiff_core.registry.schema import Parameters
+from colddiff_exporters.graph.build import build_model
+from colddiff_exporters.graph.half import to_half
+from colddiff_exporters.graph.int8 import to_int8
+from colddiff_exporters.graph.sampler import LoopForm
+from colddiff_exporters.graph.step import join
+from colddiff_exporters.graph.trace import trace_restorer, trace_transition
+from colddiff_exporters.onnx_exporter import OPSETS
+from colddiff_exporters.write import calibration
+
+TARGET = Path(__file__).parent.parent / "exporters/colddiff_exporters/gate/operators.json"
+SHAPES = ((1, 16, 8), (3, 16, 8))
+ENDS = (OPSETS[0], OPSETS[-1])
+FORMS = (
+    LoopForm(),
+    LoopForm(trajectory=True),
+    LoopForm(static_steps=2),
+    LoopForm(per_image=True),
+)
+SIZES = {  # these depend on the model: any size within reason, from 1, or 0 where that was seen
+    *("blocksize", "dilations", "group", "kernel_shape", "num_groups", "num_outputs"),
+    *("output_padding", "output_shape", "pads", "split", "strides", "hidden_size"),
+}
+LARGEST = 2**16
+SMALL = {"multipliers": (1, 2), "channels": 16}  # of a restorer that has them: quick to trace
+KINDS = {
+    AttributeProto.FLOAT: "float",
+    AttributeProto.FLOATS: "float",
+    AttributeProto.TENSOR: "tensor",
+    AttributeProto.GRAPH: "graph",
+}
+
+
+class Collected:
+    """The operators of graphs, as `operators.json` lists them."""
+
+    def __init__(self) -> None:
+        self.operators: dict[str, dict[str, Any]] = {}
+
+    def add(self, graph: GraphProto) -> None:
+        """Note every node, those of inner graphs included."""
+        for node in graph.node:
+            entry = self.operators.setdefault(node.op_type, {"attributes": {}, "omitted": []})
+            empty = {k for k, name in enumerate(node.input) if not name}
+            entry["omitted"] = sorted(empty.union(entry["omitted"]))
+            for attribute in node.attribute:
+                self._attribute(entry["attributes"], attribute)
+
+    def _attribute(self, known: dict[str, Any], attribute: AttributeProto) -> None:
+        value = helper.get_attribute_value(attribute)
+        if attribute.type == AttributeProto.GRAPH:
+            self.add(value)
+        if attribute.type in KINDS:
+            known[attribute.name] = KINDS[attribute.type]
+            return
+        several = attribute.type in (AttributeProto.INTS, AttributeProto.STRINGS)
+        values = [
+            v.decode() if isinstance(v, bytes) else v for v in (value if several else [value])
+        ]
+        earlier = known.get(attribute.name, [])
+        if attribute.name in SIZES:
+            lowest = min([1, *values, earlier["from"] if earlier else 1])
+            known[attribute.name] = {"from": lowest, "to": LARGEST}
+        else:
+            known[attribute.name] = sorted({*values, *earlier})
+
+    def finished(self) -> dict[str, Any]:
+        """All of it in order; an attribute that is left out is its default said aloud."""
+        for name, entry in self.operators.items():
+            for attribute, allowed in entry["attributes"].items():
+                default = defs.get_schema(name, OPSETS[-1]).attributes[attribute].default_value
+                if isinstance(allowed, list) and default.type == AttributeProto.INT:
+                    entry["attributes"][attribute] = sorted({*allowed, default.i})
+        return dict(sorted(self.operators.items()))
+
+
+def choices(item: Registered) -> Iterator[dict[str, Any]]:
+    """The defaults, and each value of each parameter that is a choice."""
+    yield {}
+    for name, field in Parameters.of(item.load()).model.model_fields.items():
+        kind = field.annotation
+        values = (True, False) if kind is bool else ()
+        for value in get_args(kind) if get_origin(kind) is Literal else values:
+            if value != field.default:
+                yield {name: value}
+
+
+def process(
+    shape: tuple[int, int, int], restorer: nn.Module, degradation: Any, sampler: str = "improved"
+) -> ColdDiffusion:
+    """A process of any parts."""
+    made = ColdDiffusion(degradation, restorer, build("sampler", sampler))
+    made.image_shape = shape
+    return made.eval()
+
+
+def collect() -> dict[str, Any]:
+    """Trace everything."""
+    found, torch_seed = Collected(), torch.manual_seed(0)
+    builtin = {
+        kind: [item for item in registry().components(kind) if item.builtin]
+        for kind in ("degradation", "sampler", "restorer")
+    }
+    for item in builtin["degradation"]:
+        for params in choices(item):
+            for shape in SHAPES if not params else SHAPES[1:]:
+                for sampler in builtin["sampler"]:
+                    with_opset = [20, *(ENDS if not params and shape == SHAPES[1] else ())]
+                    for opset in with_opset if sampler.name == "improved" else [20]:
+                        try:
+                            part = process(
+                                shape,
+                                nn.Identity(),
+                                build("degradation", item.name, **params),
+                                sampler.name,
+                            )
+                            found.add(trace_transition(part, opset).graph)
+                        except ColdDiffError as error:
+                            print(f"left out: {item.name} {params} {sampler.name}: {error}"[:160])
+        print(item.name, flush=True)
+    blur = build("degradation", "gaussian-blur", num_steps=3)
+    for item in builtin["restorer"]:
+        known = Parameters.of(item.load()).from_recipe
+        small = {name: value for name, value in SMALL.items() if name in known}
+        for params in choices(item):
+            network = item.build(image_shape=SHAPES[1], **small, **params)
+            part = process(SHAPES[1], network, blur)
+            for opset in (20, *ENDS):
+                traced = trace_restorer(part, opset)
+                found.add(traced.graph)
+                found.add(to_half(traced).graph)
+                clean = torch.rand(4, *SHAPES[1], generator=torch_seed) * 2 - 1
+                found.add(to_int8(traced, calibration(part, clean)).graph)
+        print(item.name, flush=True)
+    halves = trace_restorer(part, 20), trace_transition(part, 20)
+    for kind in ("sampler", "step", "restorer"):
+        for form in FORMS if kind == "sampler" else FORMS[:2]:
+            found.add(build_model(kind, join(part, *halves), form).graph)
+    return found.finished()
+
+
+if __name__ == "__main__":
+    schema = TARGET.with_name("onnx_schema.pb")
+    schema.write_bytes(onnx_ml_pb2.DESCRIPTOR.serialized_pb)
+    lines = [f'  "{name}": {json.dumps(entry)}' for name, entry in collect().items()]
+    TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    print(f"{TARGET}: {len(lines)} operators")
