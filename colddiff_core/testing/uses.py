@@ -14,7 +14,6 @@ from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.timesteps import evenly
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build, registry
-from colddiff_core.testing.laws.context import expect_the_spec
 from colddiff_core.testing.scenes import Scene, images, make, scenes, seeded
 from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import SMALL, Subject
@@ -83,7 +82,7 @@ def _served(subject: Subject, prior: Prior) -> Degradation:
     d = max(found, key=lambda d: (len(d.context_names), -d.num_steps))
     x_t, context = prior.sample(2, seeded(0))
     used = {name: context[name] for name in d.context_names}
-    expect_the_spec(Scene(subject, d, {"x_t": x_t}), used, x_t)
+    Scene(subject, d, {"x_t": x_t}).expect_the_spec(used, x_t)
     return d
 
 

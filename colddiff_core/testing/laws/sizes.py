@@ -6,7 +6,6 @@ from torch import Tensor
 from colddiff_core.contracts.degradation import Context, Degradation
 from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.testing.check import check, one_line
-from colddiff_core.testing.laws.context import expect_the_spec
 from colddiff_core.testing.scenes import first_scene, images, make, seeded
 from colddiff_core.testing.subject import ImageShape, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
@@ -45,7 +44,7 @@ def takes_any_size(subject: Subject) -> None:
             raise CheckFailed(
                 f"check accepts images of {shape}, and D fails on them: {one_line(error)}"
             ) from error
-        expect_the_spec(scene, scene.context, scene.x0)
+        scene.expect_the_spec(scene.context, scene.x0)
         for what, expected in scene.by(subject.build(shape)).results().items():
             scene.expect_close(found[what], expected, f"{what} differs after images of other sizes")
 

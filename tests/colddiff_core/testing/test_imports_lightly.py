@@ -49,9 +49,9 @@ def test_switches_of_this_process_do_not_reach_it(
     [
         (
             "import numpy, torch\n",
-            "fading, which the entry point names, imports numpy, torch: keep the hooks",
+            "fading, which the entry point names, imports numpy, torch. Keep the hooks",
         ),
-        ("print('hello')\n", "importing fading prints 'hello\\n': results alone"),
+        ("print('hello')\n", "importing fading prints 'hello\\n'. Keep the hooks"),
     ],
 )
 def test_what_it_should_not_do_is_named(

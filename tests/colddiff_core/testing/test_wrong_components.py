@@ -306,7 +306,7 @@ class WideImages(Flat):
         return super().sample(n, generator)[0].double(), NO_CONTEXT
 
 
-@caught_by("draws_finite_images", "not all numbers finite")
+@caught_by("gives_what_it_says", "x_T of 1 images .* or is not finite")
 class Infinite(Flat):
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         return super().draw(n, generator) / 0
@@ -399,7 +399,7 @@ class FloatImages(Stripes):
         return super().images(indices) / 127.5 - 1
 
 
-@caught_by("images_are_uint8", "channels come before height and width")
+@caught_by("images_are_uint8", "Channels come before height and width")
 class ChannelsLast(Stripes):
     def images(self, indices: Sequence[int]) -> Tensor:
         return super().images(indices).permute(0, 2, 3, 1)
@@ -437,7 +437,7 @@ class Slices(Stripes):
         return super().images(indices)
 
 
-@caught_by("context_goes_with_the_images", "one row for each index")
+@caught_by("context_goes_with_the_images", "One row for each index")
 class OneContextForAll(Stripes):
     def context(self, indices: Sequence[int]) -> Context:  # noqa: ARG002
         return {"tone": torch.zeros(1)}
@@ -455,7 +455,7 @@ class DividesByZero(Stripes):
         return {"tone": 1 / (self.pixels[list(indices), 0, 0, 0] - self.pixels[0, 0, 0, 0])}
 
 
-@caught_by("opens_the_same", "training does the shuffling")
+@caught_by("opens_the_same", "Training does the shuffling")
 class Shuffles(Stripes):
     def __init__(self, split: str) -> None:
         super().__init__(split)
