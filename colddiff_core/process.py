@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.component import name_of
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape
-from colddiff_core.contracts.errors import ModelFolderError, UsageError
+from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, ImageShape
+from colddiff_core.contracts.errors import ColdDiffError, ModelFolderError, UsageError
 from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.process import Process
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.restorer import Restorer
+from colddiff_core.contracts.sampler import Sampler
 from colddiff_core.contracts.steps import Step
 from colddiff_core.models.facts import load_model_recipe, load_provenance
 from colddiff_core.models.folder import load_weights, save_model
@@ -156,6 +157,11 @@ class ColdDiffusion(Process):
                 torch.full((len(x),), level, dtype=torch.int64, device=x.device) for level in (t, s)
             )
             x0_hat = self.estimate(x, t_batch)
+            if x0_hat.shape != x.shape:
+                raise ColdDiffError(
+                    f"restorer {name_of(self.restorer)}: expected {tuple(x.shape)}, "
+                    f"got {tuple(x0_hat.shape)}"
+                )
             x_s = self.sampler.step(x, x0_hat, t_batch, s_batch, self.degradation, context)
             step = Step(t, s, x, x0_hat, x_s)
             emit("colddiff_sampling_step", step=step, process=self)
@@ -235,47 +241,81 @@ class ColdDiffusion(Process):
             folder: made if it does not exist.
             provenance: what else to record, e.g. seeds and training figures.
 
+        A part that `build` did not make has to be given to `load`.
+
         Raises:
-            UsageError: a part was not made by `build`, so no recipe can name it.
+            UsageError: it cannot be written.
         """
         return save_model(self, folder, provenance=provenance)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        degradation: Degradation | None = None,
+        restorer: Restorer | nn.Module | None = None,
+        sampler: Sampler | None = None,
+        prior: Prior | None = None,
+    ) -> Self:
         """Read a model folder, in evaluation mode, on the CPU; nothing in it is executed.
 
+        Args:
+            folder: the model folder.
+            degradation: taken instead of what the recipe names, and so are the others. What was
+                saved of a class that no plugin brings has to be given; `restorer` and `prior`
+                receive the weights that were saved.
+            restorer: see `degradation`.
+            sampler: see `degradation`.
+            prior: see `degradation`.
+
         Raises:
-            ModelFolderError: it is not a model folder, or is damaged.
+            ModelFolderError: it is not a model folder, or is damaged, or is of something else than
+                the objects given.
+            RecipeError: a part is of a class that no plugin brings, and was not given.
             UnknownComponentError: a plugin that it needs is not installed.
         """
         folder = Path(folder)
         recipe = load_model_recipe(folder)
         if recipe.image_shape is None:
             raise ModelFolderError(f"{folder}: its recipe has no image_shape")
-        process = cls.from_recipe(recipe, recipe.image_shape)
+        given = (degradation, restorer, sampler, prior)
+        parts = dict(zip(("degradation", "restorer", "sampler", "prior"), given, strict=True))
+        process = cls.from_recipe(recipe, recipe.image_shape, **parts)
+        levels = recipe.degradation.params.get("num_steps", process.num_steps)
+        if levels != process.num_steps:
+            raise ModelFolderError(
+                f"{folder}: is of {levels} levels, the degradation given has {process.num_steps}"
+            )
         load_weights(process, folder)
+        process.image_shape = recipe.image_shape
         process.recipe = recipe
         process.provenance = load_provenance(folder)
         return process.eval()
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe, image_shape: ImageShape) -> Self:
+    def from_recipe(cls, recipe: Recipe, image_shape: ImageShape, **given: Any) -> Self:
         """Build the parts that a recipe names, with nothing learnt yet.
 
         Args:
             recipe: names the parts.
             image_shape: (C, H, W) of the images.
+            **given: parts that are there already, by kind, None for others.
 
         Raises:
             UsageError: a name or a parameter is wrong, or the parts do not fit the images.
         """
-        degradation = build_table("degradation", recipe.degradation)
+
+        def part(kind: str, **more: Any) -> Any:
+            table = getattr(recipe, kind)
+            there = given.get(kind)
+            return there if there is not None or table is None else build_table(kind, table, **more)
+
+        degradation = part("degradation")
         degradation.check(image_shape)
-        restorer = build_table("restorer", recipe.restorer, image_shape=image_shape)
-        prior = None
-        if recipe.prior is not None:
-            prior = build_table("prior", recipe.prior, image_shape=image_shape)
-        return cls(degradation, restorer, build_table("sampler", recipe.sampler), prior)
+        restorer = part("restorer", image_shape=image_shape)
+        prior = part("prior", image_shape=image_shape)
+        return cls(degradation, restorer, part("sampler"), prior)
 
     def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
         levels = torch.as_tensor(t)

@@ -20,13 +20,14 @@ from types import FrameType
 from typing import Any
 
 import torch
+from own import SETTINGS, Net, own_images, own_process
 from tiny_runs import tiny_recipe
 
 from colddiff_core.contracts.errors import ColdDiffError
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.training.distributed import World
 from colddiff_core.training.engine import Engine
-from colddiff_core.training.setup import prepare
+from colddiff_core.training.setup import prepare, task_of_recipe
 from colddiff_core.training.trainer import train
 
 KILLS = 10
@@ -105,8 +106,12 @@ def kill_at(moment: int, recipe: Recipe, folder: Path) -> None:
 
 
 def pair(folder: Path) -> dict[str, Any]:
-    """Train in one process, and in two of which the second is asked to stop at step 3."""
-    recipe = tiny_recipe(folder / "pictures", "train.accumulate=2")
+    """Train in one process, and in two of which the second is asked to stop at step 3.
+
+    That is between two lines of metrics. Then two processes train a network with a batch
+    normalisation, and one with a weight of no use.
+    """
+    recipe = tiny_recipe(folder / "pictures", "train.accumulate=2", "train.log_every=4")
     other = tiny_recipe(folder / "pictures", "train.lr=0.5")
     step = Engine.step
 
@@ -125,7 +130,14 @@ def pair(folder: Path) -> dict[str, Any]:
         "stopped": wait(*fork_pair(stopped)),
         "refused": wait(*fork_pair(lambda: void(train(other, folder / "two")))),
         "resumed": wait(*fork_pair(lambda: void(train(recipe, folder / "two")))),
+        "normalised": wait(*fork_pair(partial(own, folder / "normalised", idle=False))),
+        "idle": wait(*fork_pair(partial(own, folder / "idle", idle=True))),
     }
+
+
+def own(folder: Path, *, idle: bool) -> None:
+    """Train a network that no plugin registers."""
+    train(own_process(Net(idle=idle)), own_images(), SETTINGS, folder)
 
 
 def fork_pair(work: Callable[[], None]) -> list[int]:
@@ -158,7 +170,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     os.environ["COLDDIFF_DISABLE_PLUGINS"] = "tensorboard"
     # What every child would import, and find out about plugins, for itself
-    prepare(tiny_recipe(Path(sys.argv[2]) / "pictures"), World(torch.device("cpu")))
+    prepare(task_of_recipe(tiny_recipe(Path(sys.argv[2]) / "pictures")), World(torch.device("cpu")))
     _, what, where, *rest = sys.argv
     report = killed(Path(where), int(rest[0])) if what == "killed" else pair(Path(where))
     sys.stdout.write(json.dumps(report))

@@ -13,7 +13,7 @@ from colddiff_cli.options import option, output_option
 from colddiff_cli.training import train_with_progress
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import write_atomically
-from colddiff_core.evaluation import compare, rmse
+from colddiff_core.evaluation.comparison import compare, rmse
 from colddiff_core.models.recipe import build_table, load_recipe
 from colddiff_core.pictures.batches import from_batch, tile
 from colddiff_core.pictures.value_range import from_uint8

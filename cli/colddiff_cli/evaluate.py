@@ -29,9 +29,8 @@ from colddiff_core.contracts.timesteps import chosen
 from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.evaluate import evaluate as run
-from colddiff_core.evaluation.evaluate import protocol
 from colddiff_core.evaluation.features import feature_network
-from colddiff_core.evaluation.record import Evaluation, check_same_protocol, read_evaluation
+from colddiff_core.evaluation.record import Evaluation, read_evaluation
 from colddiff_core.models.recipe import build_table, parse_assignment
 from colddiff_core.process import ColdDiffusion
 
@@ -72,7 +71,7 @@ def evaluate(
     """
     if feature_weights is not None and features is None:
         raise UsageError("--feature-weights: is for --features")
-    others = {path: read_evaluation(path) for path in beside or []}
+    others = {str(path): read_evaluation(path) for path in beside or []}
     network = None if features is None else feature_network(features, feature_weights)
 
     process = ColdDiffusion.load(model).to(torch_device(device))
@@ -85,18 +84,16 @@ def evaluate(
         "seed": seed,
         "features": network,
     }
-    if others:
-        agreed = protocol(process, dataset, **asked)
-        for path, other in others.items():
-            check_same_protocol(agreed, other.protocol, str(path))
     with counting("evaluating") as on_batch:
-        found = run(process, dataset, **asked, batch_size=batch_size, on_batch=on_batch)
+        found = run(
+            process, dataset, **asked, beside=others, batch_size=batch_size, on_batch=on_batch
+        )
     if file is not None:
         write_atomically(file, found.to_json() + "\n")
     if as_json:
         typer.echo(found.to_json())  # with the version of its own, as in the file
     else:
-        _print({str(model): found, **{str(path): other for path, other in others.items()}})
+        _print({str(model): found, **others})
 
 
 def _dataset(

@@ -51,6 +51,7 @@ class Buildable:
         return {}
 
 
-def name_of(part: Buildable) -> str:
+def name_of(part: object) -> str:
     """What messages call a component: the name it was built by, or its class."""
-    return type(part).__name__ if part.config is None else part.config.name
+    config = getattr(part, "config", None)
+    return config.name if isinstance(config, ComponentConfig) else type(part).__name__

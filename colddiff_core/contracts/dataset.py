@@ -1,5 +1,6 @@
 """The contract of a data set of clean images."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
@@ -11,6 +12,9 @@ from colddiff_core.contracts.degradation import NO_CONTEXT, Context, ImageShape
 
 Split = Literal["train", "test"]
 """Which part of a data set: to learn from, or held out."""
+
+_SAMPLE = 1_024  # images that tell a data set from another
+_AT_A_TIME = 500
 
 
 class ImageDataset(Buildable, ABC):
@@ -56,3 +60,23 @@ class ImageDataset(Buildable, ABC):
             in front, on the CPU; images as float32 in [-1, 1].
         """
         return NO_CONTEXT
+
+    def digest(self, indices: Sequence[int] | None = None) -> str:
+        """The SHA-256 of images, and of what is known of their degradation.
+
+        A run does not go on with other data than it began with, and figures on other images do not
+        stand in one table.
+
+        Args:
+            indices: as for `images`; when None a sample, which is all images of a small set and
+                1,024 spread over a large one.
+        """
+        if indices is None:
+            indices = range(0, len(self), -(-len(self) // _SAMPLE))
+        digest = hashlib.sha256()
+        for start in range(0, len(indices), _AT_A_TIME):
+            part = indices[start : start + _AT_A_TIME]
+            digest.update(self.images(part).numpy().tobytes())
+            for name, known in sorted(self.context(part).items()):
+                digest.update(name.encode() + known.numpy().tobytes())
+        return digest.hexdigest()

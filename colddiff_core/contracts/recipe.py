@@ -36,15 +36,19 @@ class TrainTable(BaseModel):
         batch_size: images per step.
         lr: learning rate of AdamW at its highest.
         lr_schedule: fall to zero along a cosine, or stay constant, after the warm-up.
-        warmup_steps: steps in which the learning rate rises from zero.
+        warmup_steps: steps in which the learning rate rises from zero; if not set, 100 or a tenth
+            of a shorter run.
         weight_decay: of AdamW.
         quantize: round x_t to the 256 levels of a picture file before the restorer sees it, so
             that it learns to restore files; without, a deblurrer amplifies their rounding.
         clip_norm: largest norm of the gradient, which is scaled down to it; 0 for no limit.
         ema_decay: of the average of the weights, which is what a model folder holds.
-        precision: of the network's arithmetic; the weights are kept in fp32 all the same.
+        precision: of the network's arithmetic; the weights are kept in fp32 all the same. "auto"
+            is bf16 where the CPU or the GPU computes in it, else fp32; a run goes on with what it
+            began with.
         compile: let `torch.compile` make the network's code, which takes minutes and then pays.
-        accumulate: parts that a batch is computed in, one after the other, where memory is short.
+        accumulate: parts that a batch is computed in, one after the other, where memory is short;
+            batch normalisation sees a part at a time.
         seed: of every random draw.
         log_every: steps between two lines of `metrics.jsonl`.
         sample_every: steps between two sample grids; 0 for none.
@@ -64,7 +68,7 @@ class TrainTable(BaseModel):
     quantize: bool = False
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     accumulate: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -36,10 +36,6 @@ class Comparison:
     x0: Tensor
     rows: Mapping[str, Tensor]
 
-    def rmse(self) -> dict[str, float]:
-        """The error of each row."""
-        return {name: rmse(images, self.x0) for name, images in self.rows.items()}
-
 
 def compare(
     process: ColdDiffusion,

@@ -1,97 +1,100 @@
 """Evaluate a model on held-out images, and record how it was done."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.dataset import ImageDataset
-from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.evaluation.comparison import ROWS, compare
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.evaluation.record import Evaluation, versions
-from colddiff_core.evaluation.scores import PROTOCOL, Scores
-from colddiff_core.models.folder import component_configs
-from colddiff_core.pictures.value_range import from_uint8, to_uint8
+from colddiff_core.evaluation.record import Evaluation, check_same_protocol, versions
+from colddiff_core.evaluation.scores import PROTOCOL, Scores, warn_of_few
+from colddiff_core.models.folder import components
+from colddiff_core.models.recipe import build_table
+from colddiff_core.pictures.value_range import to_uint8
 from colddiff_core.process import ColdDiffusion
+from colddiff_core.training.images import as_x0, data_of
 from colddiff_core.training.randomness import generator
-
-_DIGESTED = 500  # images at a time
 
 
 def evaluate(
-    process: ColdDiffusion,
-    dataset: ImageDataset,
+    process: ColdDiffusion | Path | str,
+    images: ImageDataset | Iterable[Any] | None = None,
     *,
-    split: str,
+    split: str = "test",
     count: int | None = None,
     timesteps: Sequence[int] | None = None,
     seed: int = 0,
     batch_size: int = 100,
     features: FeatureNetwork | None = None,
+    beside: Mapping[str, Evaluation] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Degrade images of a data set, restore them in the ways of the paper, and measure.
+    """Degrade images, restore them in the ways of the paper, and measure.
 
     Args:
-        process: the model, in evaluation mode.
-        dataset: clean images, and what is known of their degradation; the first `count` are taken.
-        split: which part of its data set that is, for the protocol.
+        process: the model, which is put into evaluation mode, or its folder.
+        images: clean images: a data set, or whatever `train` takes; those the model's recipe names
+            when None. The first `count` are taken.
+        split: which part of their data set they are, `train` or `test`.
         count: number of images; all when None.
         timesteps: levels, strictly decreasing to 0; all from T when None.
         seed: of what the degradation draws; the figures do not depend on `batch_size`.
         batch_size: images restored together.
         features: what Fréchet distances are taken on; without them when None.
+        beside: evaluations that the figures are to stand in one table with, by name.
         on_batch: called with the number of images done and that of all.
 
     Raises:
-        UsageError: the images do not have the model's shape, or there are not so many.
+        UsageError: the images do not have the model's shape, there are not so many, the model does
+            not name any, or what is to stand beside was measured by another protocol.
+        ColdDiffError: the restorer returned something else than finite images.
     """
-    agreed = protocol(
-        process,
-        dataset,
-        split=split,
-        count=count,
-        timesteps=timesteps,
-        seed=seed,
-        features=features,
-    )
+    if not isinstance(process, ColdDiffusion):
+        process = ColdDiffusion.load(process)
+    dataset = _own_data(process, split) if images is None else data_of(images)
+    process.eval()
+    agreed = _protocol(process, dataset, split, count, timesteps, seed, features)
+    for name, other in (beside or {}).items():
+        check_same_protocol(agreed, other.protocol, name)
     count, levels = agreed["images"], agreed["timesteps"]
     device = process.device
     num_features = None if features is None else features.to(device).num_features
+    warn_of_few(count, num_features)
     scores = {name: Scores(process.image_shape, device, num_features) for name in ROWS}
     draws = generator(seed, "evaluate")
     for start in range(0, count, batch_size):
         indices = range(start, min(start + batch_size, count))
-        x0 = from_uint8(dataset.images(indices).to(device))
+        x0 = as_x0(dataset.images(indices).to(device))
         known = dataset.context(indices)
         found = compare(process, x0, draws, levels, batch_size=batch_size, known=known)
         clean = _features(features, x0)
-        for name, images in found.rows.items():
-            scores[name].update(images, x0, _features(features, images), clean)
+        for name, row in found.rows.items():
+            if not row.isfinite().all():
+                raise ColdDiffError(
+                    f"{name}: expected finite images, got values {row.min():.3g} to {row.max():.3g}"
+                )
+            scores[name].update(row, x0, _features(features, row), clean)
         if on_batch is not None:
             on_batch(indices[-1] + 1, count)
-    rows = {name: row.compute() for name, row in scores.items()}
-    return Evaluation(rows, agreed, _components(process))
+    rows = {name: score.compute() for name, score in scores.items()}
+    return Evaluation(rows, agreed, tuple(components(process)))
 
 
-def protocol(
+def _protocol(
     process: ColdDiffusion,
     dataset: ImageDataset,
-    *,
     split: str,
-    count: int | None = None,
-    timesteps: Sequence[int] | None = None,
-    seed: int = 0,
-    features: FeatureNetwork | None = None,
+    count: int | None,
+    timesteps: Sequence[int] | None,
+    seed: int,
+    features: FeatureNetwork | None,
 ) -> dict[str, Any]:
-    """How `evaluate` will do it, as JSON can hold; the arguments are the same.
-
-    Raises:
-        UsageError: the images do not have the model's shape, or there are not so many.
-    """
+    """How it is done, as JSON can hold; the arguments are those of `evaluate`."""
     shape = tuple(process.image_shape)
     if tuple(dataset.image_shape) != shape:
         raise UsageError(f"data: its images are {tuple(dataset.image_shape)}, the model's {shape}")
@@ -119,16 +122,8 @@ def protocol(
 
 def of_data(dataset: ImageDataset, count: int) -> dict[str, Any]:
     """What the first images are, for a protocol, wherever they came from."""
-    digest = hashlib.sha256()
-    for start in range(0, count, _DIGESTED):
-        indices = range(start, min(start + _DIGESTED, count))
-        digest.update(dataset.images(indices).numpy().tobytes())
-        for name, known in sorted(dataset.context(indices).items()):
-            digest.update(name.encode() + known.numpy().tobytes())
-    return {
-        "name": None if dataset.config is None else dataset.config.name,
-        "sha256": digest.hexdigest(),
-    }
+    name = None if dataset.config is None else dataset.config.name
+    return {"name": name, "sha256": dataset.digest(range(count))}
 
 
 def of_distance(features: FeatureNetwork) -> dict[str, Any]:
@@ -144,9 +139,8 @@ def _features(network: FeatureNetwork | None, images: Tensor) -> Tensor | None:
     return None if network is None else network(to_uint8(images))
 
 
-def _components(process: ColdDiffusion) -> tuple[str, ...]:
-    """As a model folder records them; none of a process that `build` did not make."""
-    try:
-        return tuple(config.provenance for config in component_configs(process).values())
-    except UsageError:
-        return ()
+def _own_data(process: ColdDiffusion, split: str) -> ImageDataset:
+    table = process.recipe.data if process.recipe else None
+    if table is None:
+        raise UsageError("images: none were given, and the model does not say what it learnt from")
+    return build_table("dataset", table, split=split)  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from colddiff_core.contracts.errors import UsageError
 from colddiff_core.evaluation.evaluate import of_data, of_distance
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.record import versions
-from colddiff_core.evaluation.scores import frechet_distance
+from colddiff_core.evaluation.scores import frechet_distance, warn_of_few
 from colddiff_core.pictures.value_range import to_uint8
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.randomness import generator
@@ -60,6 +60,7 @@ def evaluate_generated(
     if not 2 <= count <= len(dataset):
         raise UsageError(f"images: expected 2 to {len(dataset)}, got {count}")
     device = process.device
+    warn_of_few(count, features.num_features)
     metric = frechet_distance(features.to(device).num_features).to(device)
     draws = generator(seed, "generate")
     shown: list[Tensor] = []

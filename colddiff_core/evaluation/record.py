@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import read_bounded
 from colddiff_core.models.nested import flat
 
 MAX_BYTES = 10_000_000
@@ -46,7 +47,7 @@ class Evaluation:
         """The text of a file."""
         content = {
             "schema_version": 1,
-            "rows": plain(self.rows),
+            "rows": self.rows,
             "protocol": self.protocol,
             "protocol_hash": self.protocol_hash,
             "components": list(self.components),
@@ -58,7 +59,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
     schema_version: int
-    rows: dict[str, dict[str, float | None]]
+    rows: dict[str, dict[str, float]]
     protocol: dict[str, Any]
     components: list[str] = []
 
@@ -70,8 +71,7 @@ def read_evaluation(path: Path) -> Evaluation:
         UsageError: there is no such file, or it is not one of those.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES)
+        text = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     try:
@@ -82,11 +82,7 @@ def read_evaluation(path: Path) -> Evaluation:
         raise UsageError(
             f"{path}: expected the JSON of an evaluation, as `colddiff evaluate -o` writes it"
         )
-    rows = {
-        row: {name: math.nan if value is None else value for name, value in figures.items()}
-        for row, figures in found.rows.items()
-    }
-    return Evaluation(rows, found.protocol, tuple(found.components))
+    return Evaluation(found.rows, found.protocol, tuple(found.components))
 
 
 def check_same_protocol(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> None:
@@ -119,7 +115,7 @@ def versions() -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """The same with null for what JSON has no number for: an error of 0 is a PSNR of infinity."""
+    """The same with null for what JSON has no number for."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

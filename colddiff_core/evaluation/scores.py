@@ -1,5 +1,6 @@
 """Figures of merit of one row of a table, accumulated batch by batch."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MeanSquaredError
 from torchmetrics.functional.image import structural_similarity_index_measure
-from torchmetrics.image import PeakSignalNoiseRatio
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from colddiff_core.contracts.degradation import ImageShape
@@ -16,7 +16,7 @@ PROTOCOL: Mapping[str, Any] = {
     "range": [0, 1],
     "clamped": False,
     "rmse": "pooled over all pixels of all images",
-    "psnr": "dB, mean over images",
+    "psnr": "dB, mean over images, each at most 100",
     "ssim": {
         "window": "gaussian",
         "size": 11,
@@ -33,6 +33,9 @@ borders, the default of torchmetrics, some are twice as large.
 """
 
 _WINDOW = 11  # pixels; SSIM of a smaller image is not defined
+_MOST_PSNR = 100.0  # dB, an error of 1e-5: identical images have no other
+
+_log = logging.getLogger(__name__)
 
 
 class Scores:
@@ -48,9 +51,7 @@ class Scores:
         self, image_shape: ImageShape, device: torch.device, num_features: int | None = None
     ) -> None:
         self._rmse = MeanSquaredError(squared=False)
-        self._psnr = PeakSignalNoiseRatio(
-            data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean"
-        )
+        self._psnr = MeanMetric()
         self._ssim = MeanMetric() if min(image_shape[1:]) >= _WINDOW else None
         self._frechet = None if num_features is None else frechet_distance(num_features)
         for metric in (self._rmse, self._psnr, self._ssim, self._frechet):
@@ -75,7 +76,8 @@ class Scores:
         """
         found, expected = (((tensor.double() + 1) / 2).contiguous() for tensor in (images, x0))
         self._rmse.update(found, expected)
-        self._psnr.update(found, expected)
+        error = (found - expected).square().mean((1, 2, 3))
+        self._psnr.update((-10 * error.log10()).clamp(max=_MOST_PSNR))
         if self._ssim is not None:
             self._ssim.update(ssim(found.float(), expected.float()))
         if self._frechet is not None and features is not None and clean_features is not None:
@@ -114,6 +116,16 @@ def frechet_distance(num_features: int) -> FrechetInceptionDistance:
     al., arXiv 1706.08500); means and covariances are accumulated in float64.
     """
     return FrechetInceptionDistance(_Features(num_features))
+
+
+def warn_of_few(count: int, num_features: int | None) -> None:
+    """Warn where a Fréchet distance of so many images would be mostly bias."""
+    if num_features is not None and count <= num_features:
+        _log.warning(
+            "a Fréchet distance of %d images on %d features says little: their covariance takes "
+            "more images than features",
+            *(count, num_features),
+        )
 
 
 class _Features(nn.Identity):

@@ -6,7 +6,7 @@ from typing import Any
 
 from colddiff_core.contracts.errors import ModelFolderError, RecipeError
 from colddiff_core.contracts.recipe import Recipe
-from colddiff_core.disk import MAX_TOML, read_toml
+from colddiff_core.disk import MAX_TOML, read_bounded, read_toml
 from colddiff_core.models.recipe import parse_recipe
 
 RECIPE, WEIGHTS, PROVENANCE = "recipe.toml", "model.safetensors", "provenance.json"
@@ -63,8 +63,7 @@ def load_provenance(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        with path.open("rb") as file:
-            return dict(json.loads(file.read(MAX_TOML)))
+        return dict(json.loads(read_bounded(path, MAX_TOML)))
     except OSError as error:
         raise ModelFolderError(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, RecursionError) as error:

@@ -18,11 +18,16 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from colddiff_core.contracts.component import ComponentConfig
-from colddiff_core.contracts.errors import ModelFolderError, UsageError
+from colddiff_core.contracts.degradation import Degradation
+from colddiff_core.contracts.errors import ModelFolderError
 from colddiff_core.contracts.process import Process
 from colddiff_core.contracts.recipe import ComponentTable, Recipe
-from colddiff_core.disk import write_atomically
+from colddiff_core.disk import read_bounded, write_atomically
 from colddiff_core.models.facts import PROVENANCE, RECIPE, WEIGHTS
+from colddiff_core.models.recipe import UNREGISTERED
+
+_HALF = (torch.float16, torch.bfloat16)
+_MAX_HEADER = 100_000_000  # bytes, what safetensors itself accepts
 
 
 def save_model(
@@ -39,7 +44,7 @@ def save_model(
         provenance: what else to record.
 
     Raises:
-        UsageError: a part was not made by `build`, so no recipe can name it.
+        UsageError: it cannot be written.
     """
     folder = Path(folder)
     resolved = resolved_recipe(process)
@@ -51,7 +56,7 @@ def save_model(
         "colddiff": version("colddiff"),
         "torch": torch.__version__,
         "git_commit": git_commit(),
-        "components": [config.provenance for config in component_configs(process).values()],
+        "components": components(process),
         **(provenance or {}),
     }
     if (folder / RECIPE).exists():
@@ -72,22 +77,23 @@ def load_weights(process: Process, folder: Path) -> None:
     Raises:
         ModelFolderError: the weights are missing, damaged or of another recipe.
     """
-    path = folder / WEIGHTS
+    path, expected = folder / WEIGHTS, _learnt(process)
+    limit = _MAX_HEADER + sum(tensor.nbytes for tensor in expected.values())
     try:
-        weights = load_tensors(path.read_bytes())
+        weights = load_tensors(read_bounded(path, limit))
     except OSError as error:
         raise ModelFolderError(f"{path}: {error.strerror}") from error
     except (SafetensorError, ValueError) as error:
         raise ModelFolderError(f"{path}: damaged: {error}") from error
-    _check_state(_learnt(process), weights, path)
+    _check_state(expected, weights, path)
     process.load_state_dict(weights, strict=False)  # tables of D are computed, not stored
 
 
 def resolved_recipe(process: Process) -> Recipe:
     """The recipe that builds `process` again, every parameter written out.
 
-    Raises:
-        UsageError: a part was not made by `build`.
+    A part that `build` did not make stands in it as `unregistered:package.Class`, and has to be
+    given to `ColdDiffusion.load`.
     """
     configs = component_configs(process)
     recipe = process.recipe
@@ -102,27 +108,26 @@ def resolved_recipe(process: Process) -> Recipe:
 
 
 def component_configs(process: Process) -> dict[str, ComponentConfig]:
-    """How each part of `process` was built, by kind.
-
-    Raises:
-        UsageError: a part was not made by `build`.
-    """
+    """How each part of `process` was built, by kind; of one's own class only what it is called."""
     parts = {
         "degradation": process.degradation,
         "restorer": process.restorer,
         "sampler": process.sampler,
         **({} if process.prior is None else {"prior": process.prior}),
     }
-    configs = {}
-    for kind, part in parts.items():
-        config = getattr(part, "config", None)
-        if not isinstance(config, ComponentConfig):
-            raise UsageError(
-                f"{kind} {type(part).__name__}: a model folder names its parts, so make them with "
-                f"build({kind!r}, name, …)"
-            )
-        configs[kind] = config
-    return configs
+    return {kind: getattr(part, "config", None) or _own(kind, part) for kind, part in parts.items()}
+
+
+def components(process: Process) -> list[str]:
+    """The components of `process` with their versions, as `provenance.json` records them."""
+    configs = component_configs(process).values()
+    return [config.provenance for config in configs if config.distribution]
+
+
+def _own(kind: str, part: object) -> ComponentConfig:
+    params = {"num_steps": part.num_steps} if isinstance(part, Degradation) else {}
+    cls = type(part)
+    return ComponentConfig(kind, f"{UNREGISTERED}{cls.__module__}.{cls.__qualname__}", params)
 
 
 def git_commit() -> str | None:
@@ -130,7 +135,7 @@ def git_commit() -> str | None:
 
     None for an installed wheel.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
@@ -159,8 +164,9 @@ def _learnt(process: Process) -> dict[str, Tensor]:
 def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
     wrong = sorted(expected.keys() ^ found.keys()) or sorted(
         name
-        for name in expected
-        if (expected[name].shape, expected[name].dtype) != (found[name].shape, found[name].dtype)
+        for name, like in expected.items()
+        if found[name].shape != like.shape
+        or found[name].dtype not in (like.dtype, *(_HALF if like.dtype == torch.float32 else ()))
     )
     if wrong:
         raise ModelFolderError(

@@ -16,6 +16,9 @@ from colddiff_core.registry.components import registry
 from colddiff_core.registry.discovery import plugins
 from colddiff_core.registry.schema import validate_table
 
+UNREGISTERED = "unregistered:"
+"""Begins the name of a part of a model that no plugin brings: the class follows."""
+
 
 def parse_recipe(table: Mapping[str, Any], *, where: str) -> Recipe:
     """Check a parsed TOML document.
@@ -38,8 +41,14 @@ def build_table(kind: str, table: ComponentTable, **given: Any) -> Any:
 
     Raises:
         UnknownComponentError: nothing of that kind has that name.
+        RecipeError: it is a class of somebody's own.
         ParameterError: a parameter is unknown, missing, of the wrong type or out of range.
     """
+    if table.name.startswith(UNREGISTERED):
+        raise RecipeError(
+            f"{kind} {table.name.removeprefix(UNREGISTERED)!r}: is no component of a plugin; make "
+            f"one yourself and give it: ColdDiffusion.load(folder, {kind}=…)"
+        )
     clash = sorted(given.keys() & table.params.keys())
     if clash:
         raise ParameterError(f"{kind} {table.name!r}: {clash[0]!r} is not for a recipe to set")

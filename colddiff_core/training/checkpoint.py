@@ -6,16 +6,19 @@ file without one is a save that was cut short. Imports no torch until tensors ar
 """
 
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_core.contracts.errors import CheckpointError
-from colddiff_core.disk import write_atomically
+from colddiff_core.disk import open_regular, read_bounded, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,8 +27,39 @@ CHECKPOINTS = "checkpoints"
 _TENSORS, _HASH = ".safetensors", ".sha256"
 _FACTS = "colddiff"  # key in the metadata of a safetensors file
 _MAX_HEADER = 100_000_000  # bytes, what safetensors itself accepts
+_MAX_BYTES = 1 << 36
+_MAX_HASH = 1_000
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps done.
+        loss: that was logged last; None before the first line.
+        seconds: that the run took, in all its parts.
+        resumed_at: steps after which it was resumed.
+    """
+
+    step: int = 0
+    loss: float | None = None
+    seconds: float = 0.0
+    resumed_at: tuple[int, ...] = ()
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    recipe: dict[str, Any]
+    images: int
+    data_digest: str
+    versions: dict[str, str]
+    progress: Progress
+    ema_updates: int
+    scaler: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -99,6 +133,13 @@ class Checkpoints:
             )
         return None
 
+    def precision(self) -> str | None:
+        """That of the run, if it has begun; see `TrainTable.precision`."""
+        for path in self.paths():
+            with suppress(CheckpointError, LookupError, TypeError):
+                return str(read_facts(path)["recipe"]["train"]["precision"])
+        return None
+
     def paths(self) -> list[Path]:
         """Files of tensors, the newest first."""
         found = [path for path in self.folder.glob(f"*{_TENSORS}") if path.stem.isdecimal()]
@@ -115,17 +156,24 @@ def read_facts(path: Path) -> Mapping[str, Any]:
         CheckpointError: it is not a checkpoint.
     """
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = file.read(min(size, _MAX_HEADER))
-        facts = json.loads(json.loads(header)["__metadata__"][_FACTS])
+        with open_regular(path, _MAX_BYTES) as file:
+            return _facts(file, path)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
+
+
+def _facts(file: BinaryIO, path: Path) -> dict[str, Any]:
+    size = int.from_bytes(file.read(8), "little")
+    header = file.read(min(size, _MAX_HEADER))
+    try:
+        text = json.loads(header)["__metadata__"][_FACTS]
+        _Facts.model_validate_json(text)
+        return dict(json.loads(text))
+    except ValidationError as error:
+        wrong = ".".join(map(str, error.errors()[0]["loc"]))
+        raise CheckpointError(f"{path}: not a checkpoint: {wrong} is missing or wrong") from error
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a checkpoint: {error}") from error
-    if not isinstance(facts, dict):
-        raise CheckpointError(f"{path}: not a checkpoint")
-    return facts
 
 
 def _read(path: Path) -> Checkpoint:
@@ -133,15 +181,15 @@ def _read(path: Path) -> Checkpoint:
     from safetensors.torch import load
 
     try:
-        content = path.read_bytes()
-        recorded = path.with_suffix(_HASH).read_text(encoding="utf-8", errors="replace")
+        content = read_bounded(path, _MAX_BYTES)
+        recorded = read_bounded(path.with_suffix(_HASH), _MAX_HASH).decode(errors="replace")
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: was not saved to the end") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     if recorded.split() != [hashlib.sha256(content).hexdigest(), path.name]:
         raise CheckpointError(f"{path}: damaged, it does not have the recorded SHA-256")
-    facts = read_facts(path)
+    facts = _facts(io.BytesIO(content), path)
     try:
         return Checkpoint(int(path.stem), facts, load(content))
     except (SafetensorError, ValueError) as error:

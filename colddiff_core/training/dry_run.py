@@ -9,9 +9,10 @@ import torch
 
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.models.folder import resolved_recipe
+from colddiff_core.training.checks import check_parts
 from colddiff_core.training.distributed import World, joined
 from colddiff_core.training.minibatch import Feed
-from colddiff_core.training.setup import fit_prior, prepare
+from colddiff_core.training.setup import fit_prior, prepare, task_of_recipe
 
 _WARM_UP, _TIMED = 2, 5  # steps
 _LONG = 20.0  # seconds, after which no further step is timed
@@ -54,10 +55,12 @@ def dry_run(recipe: Recipe, device: str | torch.device = "cpu", *, at_least: flo
         UsageError: the recipe does not fit together.
     """
     with joined(device) as world, torch.random.fork_rng(devices=[]):
-        engine, dataset = prepare(recipe, world)
-        fit_prior(engine.process, dataset)
+        task = task_of_recipe(recipe)
+        engine = prepare(task, world)
+        fit_prior(engine.process, task.data)
         settings = engine.settings
-        feed = Feed(dataset, engine.process, settings.batch_size, settings.seed)
+        feed = Feed(task.data, engine.process, settings.batch_size, settings.seed)
+        check_parts(engine, feed)
         places = world.share(settings.batch_size)
         began = now = 0.0
         timed = 0

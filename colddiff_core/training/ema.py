@@ -1,14 +1,16 @@
-"""An exponential moving average of a network's weights."""
+"""An exponential moving average of a network's weights, and of the statistics that it keeps."""
 
 import copy
-from itertools import chain
 
 import torch
 from torch import nn
 
 
 class Ema:
-    """Average the weights and running statistics of a network, quickly at first.
+    """Average the weights and the floating-point buffers of a network, quickly at first.
+
+    The running statistics of a batch normalisation belong to weights: those of averaged weights are
+    near the average of theirs. Counters are copied, and what is not finite, such as a mask.
 
     After n updates the decay is min(decay, (1 + n) / (10 + n)), so that a short run is not
     dominated by its random start.
@@ -28,11 +30,10 @@ class Ema:
         """Move the average towards the weights of `network`."""
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        # Buffers too: running statistics have to be those of the averaged weights
-        averages = chain(self.network.parameters(), self.network.buffers())
-        currents = chain(network.parameters(), network.buffers())
-        for average, current in zip(averages, currents, strict=True):
-            if average.is_floating_point():
-                average.lerp_(current, weight)
+        for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
+            mine.lerp_(theirs, weight)
+        for kept, current in zip(self.network.buffers(), network.buffers(), strict=True):
+            if current.is_floating_point():
+                kept.copy_(torch.where(current.isfinite(), kept.lerp(current, weight), current))
             else:
-                average.copy_(current)
+                kept.copy_(current)

@@ -14,10 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from colddiff_core.contracts.degradation import Degradation
 from colddiff_core.contracts.recipe import TrainTable
-from colddiff_core.pictures.value_range import from_uint8, to_uint8_levels
+from colddiff_core.pictures.value_range import to_uint8_levels
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.distributed import World
 from colddiff_core.training.ema import Ema
+from colddiff_core.training.images import as_x0
 from colddiff_core.training.minibatch import Minibatch
 from colddiff_core.training.randomness import derived_seed
 
@@ -26,6 +27,9 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 class Engine:
     """A network, its average, its optimizer, and the step that changes them.
+
+    Batch normalisation takes its statistics over the GPUs of all processes. Where processes train
+    on CPUs, each takes those of its own share of a batch, and the first one's are saved.
 
     Args:
         process: what to train; its restorer is changed in place and moved to the device.
@@ -44,6 +48,7 @@ class Engine:
         self.averaged = ColdDiffusion(
             process.degradation, self.ema.network, process.sampler, process.prior
         ).eval()
+        self.averaged.image_shape = process.image_shape
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.lr,
@@ -53,7 +58,13 @@ class Engine:
         self.scaler = torch.amp.GradScaler(  # bf16 has the exponents of fp32, fp16 has not
             world.device.type, enabled=settings.precision == "fp16"
         )
-        self._replica = DistributedDataParallel(self.network) if world.size > 1 else None
+        self._replica = None
+        if world.size > 1:
+            if world.device.type == "cuda":
+                convert = nn.SyncBatchNorm.convert_sync_batchnorm
+                self.network = convert(self.network)  # type: ignore[no-untyped-call]
+            self._replica = DistributedDataParallel(self.network)  # all begin as the first
+            self.ema.network.load_state_dict(self.network.state_dict())
         forward = self._replica or self.network
         self.forward = torch.compile(forward) if settings.compile else forward
 
@@ -122,7 +133,7 @@ def reconstruction_loss(
         minibatch: images, levels and contexts, on the device of both.
         quantize: round x_t to 8 bits.
     """
-    x0 = from_uint8(minibatch.images)
+    x0 = as_x0(minibatch.images)
     with torch.no_grad(), torch.autocast(x0.device.type, enabled=False):
         x_t = degradation(x0, minibatch.t, minibatch.context)
         if quantize:

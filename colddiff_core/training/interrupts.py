@@ -1,12 +1,15 @@
-"""Ctrl-C and SIGTERM as a request to stop where stopping loses nothing."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop where stopping loses nothing."""
 
 import signal
+import sys
 import threading
 import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform != "win32":
+    _SIGNALS.append(signal.SIGHUP)  # the terminal was closed, or the connection to it
 _PATIENCE = 2.0  # seconds; torchrun passes the Ctrl-C on that its workers have had already
 
 
@@ -14,7 +17,8 @@ class Interrupts:
     """Remembers the first signal instead of dying of it; a context manager.
 
     A second Ctrl-C, not at once, is a KeyboardInterrupt as ever. Outside the main thread, where
-    Python lets nobody handle signals, it does nothing.
+    Python lets nobody handle signals, it does nothing. A signal that is ignored, as `nohup` ignores
+    SIGHUP, stays ignored.
     """
 
     def __init__(self) -> None:
@@ -24,7 +28,11 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._catch) for number in _SIGNALS}
+            self._before = {
+                number: signal.signal(number, self._catch)
+                for number in _SIGNALS
+                if signal.getsignal(number) is not signal.SIG_IGN
+            }
         return self
 
     def __exit__(

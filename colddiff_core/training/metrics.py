@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.steps import TrainingStep
-from colddiff_core.disk import write_atomically
+from colddiff_core.disk import read_bounded, write_atomically
 
 METRICS = "metrics.jsonl"
+_MAX_BYTES = 1 << 30
 
 
 class MetricsFile:
@@ -64,7 +65,7 @@ def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
     """
     path = folder / METRICS
     try:
-        content = path.read_text(encoding="utf-8", errors="replace")
+        content = read_bounded(path, _MAX_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return
     except OSError as error:

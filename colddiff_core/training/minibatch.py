@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.degradation import NO_CONTEXT, Context
-from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.process import ColdDiffusion
+from colddiff_core.training.images import as_x0
 from colddiff_core.training.randomness import batch_indices, generator
 
 
@@ -19,7 +19,7 @@ class Minibatch:
     """Images that go through the network together.
 
     Attributes:
-        images: (B, C, H, W) uint8.
+        images: (B, C, H, W), uint8 or float32 in [-1, 1].
         t: (B,) int64, one level per image, 1 to T.
         context: of the degradation.
     """
@@ -82,7 +82,7 @@ class Feed:
             return NO_CONTEXT
         contexts = [
             self._process.sample_context(
-                from_uint8(images[k : k + 1]),
+                as_x0(images[k : k + 1]),
                 generator(self.seed, "context", step, place),
                 {name: value[k : k + 1] for name, value in known.items()},
             )

@@ -29,18 +29,22 @@ _log = logging.getLogger(__name__)
 
 
 def facts_of(process: ColdDiffusion, dataset: ImageDataset) -> dict[str, Any]:
-    """What a checkpoint says about where it comes from: the whole recipe, and versions."""
+    """What a checkpoint says about where it comes from: the whole recipe, data and versions."""
     recipe = resolved_recipe(process)
     parts = component_configs(process)
     if dataset.config is not None:
         recipe = recipe.model_copy(update={"data": ComponentTable.of(dataset.config)})
         parts["dataset"] = dataset.config
-    versions = {config.distribution.partition("==")[::2] for config in parts.values()}
+    few = range(min(16, len(dataset)))
+    same = torch.equal(dataset.images(few), dataset.images(few))  # not cropped at random, say
+    known = [config.distribution for config in parts.values() if config.distribution]
+    versions = dict(distribution.partition("==")[::2] for distribution in known)
     return {
         "schema_version": 1,
         "recipe": recipe.model_dump(mode="json", exclude_none=True),
         "images": len(dataset),
-        "versions": {"colddiff": version("colddiff"), "torch": torch.__version__, **dict(versions)},
+        "data_digest": dataset.digest() if same else "another at each reading",
+        "versions": {"colddiff": version("colddiff"), "torch": torch.__version__, **versions},
     }
 
 
@@ -56,7 +60,11 @@ def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Pat
         CheckpointError: names each value that differs, as it was and as it is.
     """
     before, now = (
-        {**dict(flat(f["recipe"])), "number of training images": f["images"]}
+        {
+            **dict(flat(f["recipe"])),
+            "number of training images": f["images"],
+            "SHA-256 of the training images": f["data_digest"],
+        }
         for f in (checkpoint.facts, facts)
     )
     changed = [
@@ -66,7 +74,7 @@ def check_same_run(checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Pat
     ]
     if changed:
         raise CheckpointError(
-            f"{folder}: holds a run of another recipe, {checkpoint.step} steps long: "
+            f"{folder}: holds a run of another recipe or other data, {checkpoint.step} steps long: "
             f"{'; '.join(changed)}. Go on with the recipe as it was, or name another folder"
         )
     was, current = checkpoint.facts["versions"], facts["versions"]

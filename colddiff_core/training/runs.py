@@ -107,11 +107,10 @@ def _recipe(folder: Path, checkpoints: Iterable[Path]) -> Mapping[str, Any]:
         return _checked(read_toml(folder / RECIPE))
     for path in checkpoints:
         with suppress(CheckpointError, RecipeError):
-            return _checked(read_facts(path).get("recipe"))
+            return _checked(read_facts(path)["recipe"])
     return {}
 
 
-def _checked(recipe: Any) -> Mapping[str, Any]:
-    table: Mapping[str, Any] = recipe if isinstance(recipe, dict) else {}
-    parse_recipe(table, where=RECIPE)
-    return table
+def _checked(recipe: dict[str, Any]) -> Mapping[str, Any]:
+    parse_recipe(recipe, where=RECIPE)
+    return recipe

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.pictures.batches import from_batch, tile
-from colddiff_core.pictures.value_range import from_uint8
 from colddiff_core.pictures.writing import write_image
 from colddiff_core.process import ColdDiffusion
+from colddiff_core.training.images import as_x0
 from colddiff_core.training.randomness import generator
 
 SAMPLES = "samples"
@@ -27,7 +27,7 @@ def write_samples(process: ColdDiffusion, held_out: ImageDataset, path: Path, se
     """
     device = process.device
     shown = range(min(_COLUMNS, len(held_out)))
-    x0 = from_uint8(held_out.images(shown).to(device))
+    x0 = as_x0(held_out.images(shown).to(device))
     context = process.sample_context(x0, generator(seed, "samples"), held_out.context(shown))
     x_t = process.degrade(x0, context=context)
     direct = next(process.steps(x_t, context=context)).x0_hat

@@ -1,34 +1,18 @@
 """What of a run is in a checkpoint: weights, average, optimizer, prior, and how far it is."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from colddiff_core.contracts.errors import CheckpointError
-from colddiff_core.training.checkpoint import Checkpoint
+from colddiff_core.training.checkpoint import Checkpoint, Progress
 from colddiff_core.training.engine import Engine
 
 _LOSSES = "losses"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        step: steps done.
-        loss: that was logged last; None before the first line.
-        seconds: that the run took, in all its parts.
-        resumed_at: steps after which it was resumed.
-    """
-
-    step: int = 0
-    loss: float | None = None
-    seconds: float = 0.0
-    resumed_at: tuple[int, ...] = ()
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of AdamW, for each parameter that had a gradient
 
 
 def capture(
@@ -39,10 +23,13 @@ def capture(
     Args:
         engine: the network and what belongs to it.
         progress: how far the run is.
-        losses: of this process, since the last line of metrics.
+        losses: of all processes, since the last line of metrics.
         facts: what else the checkpoint is to say.
     """
-    tensors = dict(_named(engine))
+    tensors = dict(_learnt(engine))
+    for name, parameter in engine.network.named_parameters():
+        for key, value in engine.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{key}.{name}"] = value
     if losses:
         tensors[_LOSSES] = torch.stack(losses)
     counters = {
@@ -58,42 +45,49 @@ def capture(
     return Checkpoint(progress.step, {**facts, **counters}, copies)
 
 
-def restore(engine: Engine, checkpoint: Checkpoint) -> tuple[Progress, list[Tensor]]:
+def resume(engine: Engine, checkpoint: Checkpoint) -> tuple[Progress, list[Tensor]]:
     """Bring `engine` to the state that was captured.
 
     Returns:
         How far the run is, and the losses since the last line of metrics.
 
     Raises:
-        CheckpointError: it is the state of another network.
+        CheckpointError: it is the state of another network, or of none.
     """
-    tensors = dict(checkpoint.tensors)
-    losses = list(tensors.pop(_LOSSES, torch.empty(0)).to(engine.world.device))
-    expected = {name: tensor.shape for name, tensor in _named(engine, optimizer=False)}
-    moments = {name: tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.")}
+    tensors, facts = checkpoint.tensors, checkpoint.facts
+    expected = dict(_learnt(engine))
+    for name, parameter in engine.network.named_parameters():
+        if any(f"optimizer.{key}.{name}" in tensors for key in _MOMENTS):
+            likes = (torch.empty(()), parameter, parameter)
+            expected |= {f"optimizer.{k}.{name}": v for k, v in zip(_MOMENTS, likes, strict=True)}
+    if _LOSSES in tensors:
+        expected[_LOSSES] = torch.empty(len(tensors[_LOSSES].reshape(-1)))
     wrong = sorted(expected.keys() ^ tensors.keys()) or [
-        name for name, shape in expected.items() if tensors[name].shape != shape
+        name
+        for name, like in expected.items()
+        if (tensors[name].shape, tensors[name].dtype) != (like.shape, like.dtype)
     ]
+    if facts["scaler"].keys() != engine.scaler.state_dict().keys():
+        wrong.append("scaler")
     if wrong:
         raise CheckpointError(
             f"checkpoint of step {checkpoint.step}: {wrong[0]!r} is missing, unknown or of another "
-            f"shape: was the network changed since? Train into another folder"
+            f"shape or type: was the network changed since? Train into another folder"
         )
     with torch.no_grad():
-        for name, tensor in _named(engine, optimizer=False):
+        for name, tensor in _learnt(engine):
             tensor.copy_(tensors[name])
-    _restore_optimizer(engine, moments)
-    facts = checkpoint.facts
+    _restore_optimizer(engine, tensors)
     engine.ema.updates = facts["ema_updates"]
     if facts["scaler"]:
         engine.scaler.load_state_dict(facts["scaler"])
     progress = Progress(**facts["progress"])
-    resumed_at = (*progress.resumed_at, progress.step)
-    return replace(progress, resumed_at=resumed_at), losses
+    losses = tensors.get(_LOSSES, torch.empty(0)).to(engine.world.device)
+    return replace(progress, resumed_at=(*progress.resumed_at, progress.step)), list(losses)
 
 
-def _named(engine: Engine, *, optimizer: bool = True) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a run, as they are in memory."""
+def _learnt(engine: Engine) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a run as they are in memory, those of the optimizer aside."""
     parts: dict[str, nn.Module | None] = {
         "network": engine.network,
         "average": engine.ema.network,
@@ -103,21 +97,17 @@ def _named(engine: Engine, *, optimizer: bool = True) -> Iterator[tuple[str, Ten
         if module is not None:
             for name, tensor in module.state_dict().items():
                 yield f"{part}.{name}", tensor
-    if optimizer:
-        for name, parameter in engine.network.named_parameters():
-            for key, value in engine.optimizer.state.get(parameter, {}).items():
-                yield f"optimizer.{key}.{name}", value
 
 
-def _restore_optimizer(engine: Engine, moments: Mapping[str, Tensor]) -> None:
-    parameters = dict(engine.network.named_parameters())
-    positions = {name: k for k, name in enumerate(parameters)}
+def _restore_optimizer(engine: Engine, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
-    for full_name, value in moments.items():
-        _, key, name = full_name.split(".", 2)
-        like = parameters[name]
-        if value.shape == like.shape:  # laid out as the parameter, so that sums come out the same
-            value = torch.empty_like(like, device="cpu", dtype=value.dtype).copy_(value)
-        state.setdefault(positions[name], {})[key] = value
+    for position, (name, like) in enumerate(engine.network.named_parameters()):
+        for key in _MOMENTS:
+            value = tensors.get(f"optimizer.{key}.{name}")
+            if value is None:
+                continue
+            if value.shape == like.shape:  # laid out as the parameter, so that sums come out alike
+                value = torch.empty_like(like, device="cpu", dtype=value.dtype).copy_(value)
+            state.setdefault(position, {})[key] = value
     groups = engine.optimizer.state_dict()["param_groups"]
     engine.optimizer.load_state_dict({"state": state, "param_groups": groups})

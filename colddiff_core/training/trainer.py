@@ -1,4 +1,4 @@
-"""A training run: from a recipe to a model folder, whatever happens on the way.
+"""A training run: from a recipe, or from objects, to a model folder, whatever happens on the way.
 
 `train` may be called again after any end: it goes on from the newest checkpoint, and on a CPU the
 weights are, bit for bit, those of a run that was never interrupted.
@@ -7,25 +7,27 @@ weights are, bit for bit, those of a run that was never interrupted.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.errors import ColdDiffError, Interrupted, UsageError
-from colddiff_core.contracts.recipe import Recipe
+from colddiff_core.contracts.recipe import Recipe, TrainTable
 from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.disk import remove_parts
 from colddiff_core.models.facts import RECIPE
 from colddiff_core.models.folder import save_model
-from colddiff_core.models.recipe import build_table
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.events import emit
-from colddiff_core.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
+from colddiff_core.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints, Progress
+from colddiff_core.training.checks import check_parts
 from colddiff_core.training.distributed import World, joined
 from colddiff_core.training.engine import learning_rate
 from colddiff_core.training.interrupts import Interrupts
@@ -34,46 +36,96 @@ from colddiff_core.training.metrics import MetricsFile
 from colddiff_core.training.minibatch import Feed
 from colddiff_core.training.resuming import check_same_run, facts_of
 from colddiff_core.training.samples import SAMPLES, write_samples
-from colddiff_core.training.setup import fit_prior, prepare
-from colddiff_core.training.state import Progress, capture, restore
+from colddiff_core.training.setup import (
+    Task,
+    fit_prior,
+    prepare,
+    task_of_objects,
+    task_of_recipe,
+)
+from colddiff_core.training.state import capture, resume
+
+Device = str | torch.device | None
+OnLog = Callable[[TrainingStep], None] | None
 
 _log = logging.getLogger(__name__)
 
 
+@overload
 def train(
-    recipe: Recipe,
-    folder: Path,
+    recipe: Recipe, /, folder: Path | str, *, device: Device = None, on_log: OnLog = None
+) -> ColdDiffusion: ...
+@overload
+def train(
+    process: ColdDiffusion,
+    /,
+    images: ImageDataset | Iterable[Any],
+    settings: TrainTable | Mapping[str, Any],
+    folder: Path | str,
     *,
-    device: str | torch.device = "cpu",
-    on_log: Callable[[TrainingStep], None] | None = None,
+    device: Device = None,
+    on_log: OnLog = None,
+) -> ColdDiffusion: ...
+def train(  # type: ignore[misc]  # the second place is the folder's after a recipe
+    subject: Recipe | ColdDiffusion,
+    /,
+    images: Any = None,
+    settings: Any = None,
+    folder: Any = None,
+    *,
+    device: Device = None,
+    on_log: OnLog = None,
 ) -> ColdDiffusion:
     """Train a restorer and write its model folder, or go on with a run that was stopped.
 
-    Ctrl-C and SIGTERM are waited for with: the step is finished and saved. In the processes that
-    `torchrun` starts, only the first writes, and calls `on_log`.
+    Either by a recipe, `train(recipe, folder)`, or with objects that need not be registered,
+    `train(process, images, settings, folder)`. What no recipe can name is saved as weights and
+    opened again by `ColdDiffusion.load(folder, restorer=network)`.
+
+    Ctrl-C, SIGTERM and SIGHUP are waited for with: the step is finished and saved, and the same
+    call goes on from there. In the processes that `torchrun` starts, only the first writes, and
+    calls `on_log`.
 
     Args:
-        recipe: what to train on what.
+        subject: the recipe, which says what to train on what; or the process, whose restorer, any
+            torch module called as R(x_t, t), is changed in place.
+        images: to learn from: a torch `Dataset`, a list, an array or any iterable of images
+            (C, H, W), floating point in [-1, 1] or uint8; see `OwnImages`. The first are shown in
+            the sample grids.
+        settings: how to train, by the names of a recipe's `[train]` table.
         folder: becomes the model folder; `metrics.jsonl`, `samples/` and `checkpoints/` grow in it
             meanwhile.
-        device: where to train.
+        device: where to train; when None, where the process is, or on the CPU.
         on_log: called with each line of `metrics.jsonl`.
 
     Returns:
         The process with the averaged weights, on the device, in evaluation mode.
 
     Raises:
-        UsageError: `folder` already holds a model, or another process trains in it, or the recipe
-            does not fit together or is not that of the run in `folder`.
+        UsageError: `folder` already holds a model, or another process trains in it, or what is to
+            be trained does not fit together or is not that of the run in `folder`.
         Interrupted: by a signal; what was done is saved.
         ColdDiffError: the loss is no longer finite, or the disk is full; what was saved before
             still is.
     """
-    if (folder / RECIPE).exists():
-        raise UsageError(f"{folder}: already holds a model; name another folder")
-    with joined(device) as world, ExitStack() as stack:
+    place = images if isinstance(subject, Recipe) and folder is None else folder
+    if not isinstance(place, str | Path) or place == "":
+        raise UsageError(f"folder: expected the path of a folder to train in, got {place!r:.80}")
+    folder = Path(place)
+    try:
+        if (folder / RECIPE).exists():
+            raise UsageError(f"{folder}: already holds a model; name another folder")
+    except OSError as error:  # too long, or not accessible
+        raise UsageError(f"{folder}: {error.strerror}") from error
+    if isinstance(subject, Recipe):
+        make, where = partial(task_of_recipe, subject), torch.device("cpu")
+    elif isinstance(subject, ColdDiffusion):
+        make, where = partial(task_of_objects, subject, images, settings), subject.device
+    else:
+        raise UsageError(f"train: expected a recipe or a process, got a {type(subject).__name__}")
+    with joined(device or where) as world, ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(_gpus(world.device)))
-        run = Run(recipe, folder, world, on_log)
+        run = Run(make(), folder, world, on_log)
         world.on_first(lambda: stack.enter_context(locked(folder)))
         interrupts = stack.enter_context(Interrupts())
         run.begin(stack)
@@ -84,22 +136,18 @@ def train(
 class Run:
     """A run in its folder; see `train`."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        folder: Path,
-        world: World,
-        on_log: Callable[[TrainingStep], None] | None,
-    ) -> None:
+    def __init__(self, task: Task, folder: Path, world: World, on_log: OnLog) -> None:
         self.folder = folder
         self.world = world
         self.on_log = on_log
-        self.engine, self.dataset = prepare(recipe, world)
-        self.settings = self.engine.settings
-        assert recipe.data is not None  # noqa: S101 - `prepare` has checked it
-        self.held_out: ImageDataset = build_table("dataset", recipe.data, split="test")
-        self.facts = facts_of(self.engine.averaged, self.dataset)
+        self.task = task
         self.checkpoints = Checkpoints(folder)
+        self.engine = prepare(task, world, world.on_first(self.checkpoints.precision))
+        self.settings = self.engine.settings
+        self.feed = Feed(
+            task.data, self.engine.process, self.settings.batch_size, self.settings.seed
+        )
+        self.facts = world.on_first(lambda: facts_of(self.engine.averaged, task.data))
         self.progress = Progress()
         self.losses: list[Tensor] = []  # since the last line of metrics
         self.saved = 0  # step of the newest checkpoint
@@ -108,21 +156,21 @@ class Run:
         self._restart_clock()
 
     def begin(self, stack: ExitStack) -> None:
-        """Load the newest checkpoint, if there is one, and open the metrics."""
+        """Load the newest checkpoint, if there is one, try the parts, and open the metrics."""
         checkpoint = self.world.on_first(self._checkpoint)
         if checkpoint is None:
-            fit_prior(self.engine.process, self.dataset)
+            fit_prior(self.engine.process, self.task.data)
         else:
-            self.progress, losses = restore(self.engine, checkpoint)
-            self.losses = losses if self.world.rank == 0 else []
+            self.progress, losses = resume(self.engine, checkpoint)
+            # The losses are sums over the processes; shapes have to agree when they are summed next
+            first = self.world.rank == 0
+            self.losses = [loss if first else torch.zeros_like(loss) for loss in losses]
             self.saved = checkpoint.step
-            if self.world.rank == 0:
+            if first:
                 _log.info("%s: goes on after step %d", self.folder, self.saved)
+        check_parts(self.engine, self.feed)
         if self.world.rank == 0:
             self.metrics = stack.enter_context(MetricsFile(self.folder, self.progress.step))
-        self.feed = Feed(
-            self.dataset, self.engine.process, self.settings.batch_size, self.settings.seed
-        )
         self.began, self.seconds_before = time.perf_counter(), self.progress.seconds
         self._restart_clock()
 
@@ -196,7 +244,9 @@ class Run:
     def _write_samples(self) -> None:
         path = self.folder / SAMPLES / f"{self.progress.step:07d}.png"
         self._on_first(
-            lambda: write_samples(self.engine.averaged, self.held_out, path, self.settings.seed)
+            lambda: write_samples(
+                self.engine.averaged, self.task.held_out, path, self.settings.seed
+            )
         )
         self._restart_clock()
 
@@ -215,12 +265,13 @@ class Run:
         self._restart_clock()
 
     def _save_model(self) -> None:
-        progress, settings = self.progress, self.settings
+        progress, settings, data = self.progress, self.settings, self.task.data
         save_model(
             self.engine.averaged,
             self.folder,
             provenance={
-                "data": self.dataset.config.provenance if self.dataset.config else None,
+                "data": data.config.provenance if data.config else None,
+                "data_digest": self.facts["data_digest"],
                 "seed": settings.seed,
                 "training": {
                     "steps": settings.steps,

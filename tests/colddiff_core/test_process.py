@@ -1,12 +1,13 @@
 """The process: loop, callbacks, checks."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from colddiff_core import ColdDiffusion, Prior, Sampler, Step, UsageError, build
+from colddiff_core import ColdDiffError, ColdDiffusion, Prior, Sampler, Step, UsageError, build
 from colddiff_core.contracts.degradation import (
     NO_CONTEXT,
     Context,
@@ -201,7 +202,21 @@ def test_what_is_known_of_the_context_is_not_drawn() -> None:
         fade.sample_context(images(), draws, {**known, "endpoint": images()})
 
 
-def test_saving_needs_parts_that_a_recipe_can_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(UsageError, match=r"degradation Fade: .*build\('degradation'"):
-        ColdDiffusion(Fade(), Half(), build("sampler", "naive")).save(tmp_path / "m")
-    assert not (tmp_path / "m").exists()
+def test_parts_that_no_recipe_can_name_have_to_be_given(tmp_path: Path) -> None:
+    process = ColdDiffusion(Fade(), Half(), build("sampler", "naive"))
+    process.image_shape = (1, 8, 8)
+    process.save(tmp_path / "m")
+    with pytest.raises(UsageError, match=r"Half.*is no component of a plugin"):
+        ColdDiffusion.load(tmp_path / "m", degradation=Fade())
+    again = ColdDiffusion.load(tmp_path / "m", degradation=Fade(), restorer=Half())
+    assert again.sampler.config is not None
+
+
+def test_a_result_of_another_shape_is_named() -> None:
+    class Wide(nn.Module):
+        def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+            return x_t.repeat(1, 3, 1, 1)
+
+    process = ColdDiffusion(Fade(), Wide(), build("sampler", "naive"))
+    with pytest.raises(ColdDiffError, match=r"Wide: expected \(1, 1, 8, 8\), got \(1, 3, 8, 8\)"):
+        process.restore(torch.zeros(1, 1, 8, 8), context={"colour": torch.zeros(1, 1, 1, 1)})

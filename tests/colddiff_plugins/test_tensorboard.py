@@ -6,8 +6,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_runs import tiny_recipe
 
+from colddiff_core import train
 from colddiff_core.contracts.steps import TrainingStep
-from colddiff_core.training import train
 from colddiff_core.training.metrics import read_lines
 
 

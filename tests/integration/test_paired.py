@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from colddiff_core import ColdDiffusion, build
-from colddiff_core.evaluation import rmse
+from colddiff_core.evaluation.comparison import rmse
 from colddiff_core.pictures.batches import Pixels, from_batch, to_batch
 from colddiff_core.pictures.reading import read_image
 from colddiff_core.pictures.value_range import from_uint8
@@ -92,10 +92,10 @@ def test_a_photograph_is_restored_alone_from_folder_and_file(
     (alone,) = from_batch(ColdDiffusion.load(model).restore(x).numpy())
     for given in (model, "m.onnx"):
         assert np.abs(restored(given, photo) - alone).max() <= 1  # level of rounding
-        assert np.abs(restored(given, photo, "--tile") - alone).max() <= 1
+        assert np.abs(restored(given, photo, "--tile", SIDE) - alone).max() <= 1
     Image.new("RGB", (40, 24), (90, 60, 30)).save(model.parent / "00.png")
-    assert restored("m.onnx", "00.png", "--tile").shape == (24, 40, 3)
-    assert restored(model, "00.png", "--tile", "--simulate").shape == (24, 3 * 40 + 4, 3)
+    assert restored("m.onnx", "00.png", "--tile", SIDE).shape == (24, 40, 3)
+    assert restored(model, "00.png", "--tile", SIDE, "--simulate").shape == (24, 3 * 40 + 4, 3)
     improved = ("--sampler", "improved", "-o", "restored")  # needs the endpoint: at T, the picture
     assert cli("restore", model, photo, *improved).code == 0
     refused = cli("restore", model, photo, *improved, "--level", STEPS - 1)

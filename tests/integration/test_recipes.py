@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from colddiff_cli.main import main
-from colddiff_core import ColdDiffusion
+from colddiff_core import ColdDiffusion, train
 from colddiff_core.models.recipe import load_recipe, packaged_recipes
-from colddiff_core.training import train
 
 
 @pytest.fixture(scope="module")

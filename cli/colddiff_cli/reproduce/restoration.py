@@ -11,8 +11,7 @@ from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
 from colddiff_cli.reproduce.trained import existing, trained, training_facts
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.dataset import ImageDataset
-from colddiff_core.evaluation import compare
-from colddiff_core.evaluation.comparison import ROWS
+from colddiff_core.evaluation.comparison import ROWS, compare
 from colddiff_core.evaluation.drift import drift
 from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import FeatureNetwork

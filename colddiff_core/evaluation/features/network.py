@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import read_bounded
 
 _MODULES: Mapping[str, str] = {
     "inception": "inception",
@@ -61,8 +62,7 @@ def feature_network(name: str, weights: Path | None = None) -> FeatureNetwork:
     module = import_module(f"colddiff_core.evaluation.features.{_MODULES[name]}")
     path = module.weights(weights)
     try:
-        with path.open("rb") as file:
-            content = file.read(module.SIZE + 1)
+        content = read_bounded(path, module.SIZE)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     found = hashlib.sha256(content).hexdigest()

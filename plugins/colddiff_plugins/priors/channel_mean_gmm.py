@@ -94,7 +94,7 @@ def fit_gmm(points: Tensor, components: int) -> tuple[Tensor, Tensor, Tensor]:
     axis = torch.linalg.eigh(torch.cov(points.T).reshape(channels, channels)).eigenvectors[:, -1]
     order = (points @ axis).argsort()
     share = torch.zeros(len(points), components, dtype=points.dtype)
-    for k, part in enumerate(order.chunk(components)):
+    for k, part in enumerate(order.tensor_split(components)):
         share[part, k] = 1
     likelihood = -math.inf
     ridge = _RIDGE * torch.eye(channels, dtype=points.dtype)

@@ -1,23 +1,34 @@
 """Figures of merit."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from own import Fade, own_images, own_process
 from scipy.linalg import sqrtm
-from torch import Tensor
+from torch import Tensor, nn
 
-from colddiff_core import ColdDiffusion, Context, ImageDataset, UsageError, build
-from colddiff_core.evaluation import compare, rmse
-from colddiff_core.evaluation.evaluate import evaluate, protocol
+from colddiff_core import (
+    NO_CONTEXT,
+    ColdDiffError,
+    ColdDiffusion,
+    Context,
+    ImageDataset,
+    UsageError,
+    build,
+    evaluate,
+    load_recipe,
+    train,
+)
+from colddiff_core.evaluation.comparison import compare, rmse
 from colddiff_core.evaluation.features import feature_network
 from colddiff_core.evaluation.record import check_same_protocol, read_evaluation
-from colddiff_core.evaluation.scores import frechet_distance
+from colddiff_core.evaluation.scores import Scores, frechet_distance
 from colddiff_core.pictures.value_range import from_uint8, to_uint8
 from colddiff_core.training.randomness import generator
 
@@ -42,7 +53,6 @@ def test_each_row_is_what_its_name_says(process: ColdDiffusion) -> None:
     assert list(found.rows) == list(expected)
     for name, images in expected.items():
         torch.testing.assert_close(found.rows[name], images)
-        assert found.rmse()[name] == pytest.approx(rmse(images, x0), rel=1e-5)
 
 
 class Bars(ImageDataset):
@@ -204,9 +214,8 @@ def test_an_evaluation_is_read_back_and_stands_only_beside_its_like(
     newer["data"]["name"] = "elsewhere"
     check_same_protocol(found.protocol, newer, "found.json")
     assert replace(again, protocol=newer).protocol_hash == found.protocol_hash
-    fewer = protocol(wide, Bars(), split="test", count=2)
     with pytest.raises(UsageError, match=r"found.json: .*; images is 3 there and 2 here$"):
-        check_same_protocol(fewer, again.protocol, "found.json")
+        evaluate(wide, Bars(), count=2, beside={"found.json": again})
 
 
 def test_the_protocol_tells_images_apart_not_their_names(wide: ColdDiffusion) -> None:
@@ -218,23 +227,82 @@ def test_the_protocol_tells_images_apart_not_their_names(wide: ColdDiffusion) ->
         """Under another name."""
 
     mine, others, same = (
-        protocol(wide, dataset(), split="test") for dataset in (Bars, Others, Same)
+        evaluate(wide, dataset(), split="test").protocol for dataset in (Bars, Others, Same)
     )
     assert mine == same
     with pytest.raises(UsageError, match=r"data\.sha256 is"):
         check_same_protocol(mine, others, "x")
 
 
-def test_a_perfect_image_leaves_valid_json(wide: ColdDiffusion, tmp_path: Path) -> None:
-    found = evaluate(wide, Bars(), split="test", count=2)
-    perfect = replace(found, rows={"direct": {"rmse": 0.0, "psnr": math.inf}})
-    assert json.loads(perfect.to_json(), parse_constant=pytest.fail)["rows"]["direct"] == {
-        "rmse": 0.0,
-        "psnr": None,
-    }
+class Keeps(Fade):
+    """The picture at every level."""
+
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+        return x0
+
+
+def test_an_identical_image_counts_as_100_db(wide: ColdDiffusion, tmp_path: Path) -> None:
+    wide.degradation = Keeps()
+    found = evaluate(wide, Bars(), batch_size=3)
+    assert found.rows["degraded"]["psnr"] == 100
+    scores = Scores((1, 16, 16), torch.device("cpu"))
+    x0 = torch.zeros(2, 1, 16, 16)
+    scores.update(x0 + torch.tensor([0.0, 0.2]).view(2, 1, 1, 1), x0)
+    assert scores.compute()["psnr"] == pytest.approx((100 + 20) / 2)
     path = tmp_path / "found.json"
-    path.write_text(perfect.to_json())
-    assert math.isnan(read_evaluation(path).rows["direct"]["psnr"])
+    path.write_text(found.to_json())
+    assert read_evaluation(path) == found
+
+
+class Bad(nn.Module):
+    """Returns what a restorer must not."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+        return x_t * float("nan") if self.how == "nan" else x_t.repeat(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("nan", "direct: expected finite images, got values nan to nan"),
+        ("wide", r"restorer Bad: expected \(3, 1, 16, 16\), got \(3, 3, 16, 16\)"),
+    ],
+)
+def test_what_is_no_image_is_no_figure(how: str, message: str, wide: ColdDiffusion) -> None:
+    process = ColdDiffusion(wide.degradation, Bad(how), wide.sampler)
+    process.image_shape = (1, 16, 16)
+    with pytest.raises(ColdDiffError, match=message):
+        evaluate(process, Bars(), batch_size=3)
+
+
+def test_own_images_a_folder_and_the_model_s_own_data(tmp_path: Path) -> None:
+    process = own_process()
+    process.image_shape = (1, 12, 12)
+    found = evaluate(process, (image for image in own_images()), count=5)
+    assert not process.training
+    assert found.protocol["images"] == 5
+    x0 = torch.from_numpy(own_images(5)).float()
+    assert found.rows["degraded"]["rmse"] == pytest.approx(rmse(process.degrade(x0), x0), rel=1e-5)
+    assert found.components == ("colddiff:improved==" + version("colddiff"),)
+    with pytest.raises(UsageError, match="none were given, and the model does not say what"):
+        evaluate(process)
+    more = ["data.image_size=8", "degradation.num_steps=3", "restorer.channels=8"]
+    train(load_recipe("mnist-demo", [*more, "train={steps=1, sample_every=0}"]), tmp_path / "m")
+    by_folder = evaluate(str(tmp_path / "m"), count=4, timesteps=(3, 0))
+    data = build("dataset", "mnist-mini", split="test", image_size=8)
+    process = ColdDiffusion.load(tmp_path / "m")
+    assert by_folder == evaluate(process, data, count=4, timesteps=(3, 0))
+
+
+def test_a_distance_of_few_images_warns(
+    wide: ColdDiffusion, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluate(wide, Bars(), features=feature_network("mnist-classifier"))
+    assert "a Fréchet distance of 7 images on 64 features says little" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1, "rows": {}}', "nul\0"])

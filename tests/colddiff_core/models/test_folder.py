@@ -1,6 +1,7 @@
 """Model folders: what is written, and what is refused."""
 
 import json
+import os
 import pickle
 import tomllib
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
 
 from colddiff_core import ColdDiffusion
@@ -107,6 +109,37 @@ def test_damage_is_named(folder: Path, how: str, message: str) -> None:
     with pytest.raises(ColdDiffError, match=message) as caught:
         ColdDiffusion.load(folder)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "provenance.json", "recipe.toml"])
+@pytest.mark.parametrize("what", ["a pipe", "a device", "too much"])
+def test_what_is_no_file_of_bounded_size_is_not_read(folder: Path, name: str, what: str) -> None:
+    path = folder / name
+    if what == "too much":
+        os.truncate(path, 1 << 31)  # a hole, no blocks
+    else:
+        path.unlink()
+        os.mkfifo(path) if what == "a pipe" else path.symlink_to("/dev/zero")
+    if name == "provenance.json" and what != "too much":
+        assert ColdDiffusion.load(folder).provenance == {}
+        return
+    with pytest.raises(ColdDiffError, match=r"not a regular file|larger than|has no recipe.toml"):
+        ColdDiffusion.load(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_widened(folder: Path, dtype: torch.dtype) -> None:
+    full = load_file(folder / "model.safetensors")
+    save_file({k: v.to(dtype) for k, v in full.items()}, folder / "model.safetensors")
+    loaded = ColdDiffusion.load(folder)
+    for name, weight in loaded.restorer.state_dict().items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, full[f"restorer.{name}"].to(dtype).float())
+
+
+def test_the_commit_of_a_checkout_is_recorded(folder: Path) -> None:
+    commit = json.loads((folder / "provenance.json").read_text())["git_commit"]
+    assert bool(commit) == (ROOT / ".git").exists()
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

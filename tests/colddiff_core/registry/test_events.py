@@ -7,11 +7,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from colddiff_core import ColdDiffusion, Step, hookimpl
+from colddiff_core import ColdDiffusion, Step, hookimpl, train
 from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.models.recipe import load_recipe
 from colddiff_core.registry.events import emit, listening
-from colddiff_core.training import train
 
 SMALL = ["train.steps=3", "train.log_every=1", "train.batch_size=2", "train.sample_every=0"]
 SMALL += ["restorer.channels=8", "restorer.multipliers=[1]", "degradation.num_steps=2"]

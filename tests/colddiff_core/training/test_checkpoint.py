@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from colddiff_core import train
 from colddiff_core.contracts.errors import CheckpointError, Interrupted, UsageError
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.models.recipe import load_recipe
-from colddiff_core.training import train
 from colddiff_core.training.checkpoint import Checkpoint, Checkpoints, read_facts
 from colddiff_core.training.lock import LOCK, is_locked, locked
 from colddiff_core.training.metrics import read_lines

@@ -165,6 +165,91 @@ def checkpoint_of_another_network(scene: Scene) -> Iterator[None]:
         path.write_bytes(content)
 
 
+def changed_in_a_checkpoint(
+    change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None],
+) -> Cause:
+    """What is whole and well-formed, and yet no state of this run."""
+
+    def cause(scene: Scene) -> Iterator[None]:
+        kept = [path.read_bytes() for path in (scene.tensors(4), scene.hash(4))]
+        store = Checkpoints(scene.run)
+        saved = store.newest()
+        assert saved is not None
+        facts, tensors = json.loads(json.dumps(saved.facts)), dict(saved.tensors)
+        change(facts, tensors)
+        store.save(Checkpoint(saved.step, facts, tensors), keep=9)
+        yield
+        for path, content in zip((scene.tensors(4), scene.hash(4)), kept, strict=True):
+            path.write_bytes(content)
+
+    return cause
+
+
+NO_STATE = {
+    "a_weight_of_another_type": (
+        lambda _, t: t.update({"network.stem.bias": t["network.stem.bias"].long()}),
+        r"'network.stem.bias' is missing, unknown or of another shape or type",
+    ),
+    "a_moment_of_another_shape": (
+        lambda _, t: t.update({"optimizer.exp_avg.stem.bias": torch.zeros(1)}),
+        r"'optimizer.exp_avg.stem.bias' is missing, unknown or of another shape",
+    ),
+    "a_moment_that_is_missing": (
+        lambda _, t: t.pop("optimizer.step.stem.bias"),
+        r"'optimizer.step.stem.bias' is missing",
+    ),
+    "a_moment_of_nothing": (
+        lambda _, t: t.update({"optimizer.rest": torch.zeros(1)}),
+        r"'optimizer.rest' is missing, unknown",
+    ),
+    "losses_that_are_a_table": (
+        lambda _, t: t.update({"losses": torch.zeros(2, 2)}),
+        r"'losses' is missing, unknown or of another shape",
+    ),
+    "a_scaler_from_elsewhere": (
+        lambda f, _: f.update(scaler={"scale": 2.0}),
+        r"'scaler' is missing, unknown",
+    ),
+}
+for name, (change, message) in NO_STATE.items():
+    ROWS.append(
+        pytest.param(changed_in_a_checkpoint(change), message, errors.CheckpointError, 4, id=name)
+    )
+
+NO_FACTS = {
+    "steps_that_are_text": lambda f, _: f["progress"].update(step="four"),
+    "no_progress": lambda f, _: f.pop("progress"),
+    "a_recipe_that_is_a_list": lambda f, _: f.update(recipe=[]),
+    "versions_that_are_numbers": lambda f, _: f.update(versions={"torch": 2}),
+}
+for name, change in NO_FACTS.items():
+    message = r"0000004.safetensors: not a checkpoint: \S+ is missing or wrong; trying the one"
+    ROWS.append(pytest.param(changed_in_a_checkpoint(change), message, None, 2, id=name))
+
+
+@row(r"0000004.safetensors: cannot be read: not a regular file.*; trying the one", resumes=2)
+def tensors_that_are_a_pipe(scene: Scene) -> None:
+    scene.tensors(4).unlink()
+    os.mkfifo(scene.tensors(4))
+
+
+@row(r"0000004.safetensors: cannot be read: not a regular file.*; trying the one", resumes=2)
+def hash_that_is_a_device(scene: Scene) -> None:
+    scene.hash(4).unlink()
+    scene.hash(4).symlink_to("/dev/zero")
+
+
+@row(r"metrics.jsonl: cannot be read: not a regular file", errors.UsageError)
+def metrics_that_are_a_pipe(scene: Scene) -> Iterator[None]:
+    path = scene.run / "metrics.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    yield
+    path.unlink()
+    path.write_bytes(content)
+
+
 @row(None)
 def killed_in_a_write(scene: Scene) -> None:
     (scene.run / "checkpoints/.0123456789abcdef.part").write_bytes(b"half")
@@ -321,6 +406,18 @@ def pictures_that_came_later(scene: Scene) -> Iterator[None]:
     yield
     for path in added:
         path.unlink()
+
+
+@row(r"SHA-256 of the training images was '\w+' and is '\w+'\. Go on", errors.CheckpointError)
+def pictures_that_were_replaced(scene: Scene) -> Iterator[None]:
+    """As many as before, of the same size and under the same names."""
+    paths = [scene.pictures / f"{k}.png" for k in range(12)]
+    before = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, reversed(before), strict=True):
+        path.write_bytes(content)
+    yield
+    for path, content in zip(paths, before, strict=True):
+        path.write_bytes(content)
 
 
 @row(r"train.lr was 0.002 and is 0.1\. Go on with the recipe as it was", errors.CheckpointError)

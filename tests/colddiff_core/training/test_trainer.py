@@ -9,14 +9,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from colddiff_core import ColdDiffusion, Context, ImageDataset, build
+from colddiff_core import ColdDiffusion, Context, ImageDataset, build, train
 from colddiff_core.contracts.errors import ColdDiffError, RecipeError, UsageError
 from colddiff_core.contracts.recipe import Recipe, TrainTable
 from colddiff_core.contracts.steps import TrainingStep
 from colddiff_core.models.facts import load_model_recipe
 from colddiff_core.models.recipe import load_recipe
 from colddiff_core.pictures.reading import read_image
-from colddiff_core.training import train
 from colddiff_core.training.ema import Ema
 from colddiff_core.training.engine import learning_rate, reconstruction_loss
 from colddiff_core.training.minibatch import Feed, Minibatch
