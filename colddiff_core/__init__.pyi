@@ -1,7 +1,7 @@
 # The public names and where they live; read at run time, too, by `lazy_loader`.
 
 from .contracts.component import Buildable
-from .contracts.dataset import ImageDataset
+from .contracts.dataset import ImageDataset, Split
 from .contracts.degradation import NO_CONTEXT, Context, Degradation, Hints, ImageShape, TensorSpec
 from .contracts.endpoint import EndpointDegradation
 from .contracts.errors import (
@@ -22,6 +22,7 @@ from .contracts.recipe import Recipe, TrainTable
 from .contracts.restorer import Restorer
 from .contracts.sampler import Sampler
 from .contracts.steps import Step, TrainingStep
+from .disk import atomic_path
 from .evaluation.evaluate import evaluate
 from .models.recipe import load_recipe
 from .pictures.batches import from_batch, to_batch
@@ -30,6 +31,7 @@ from .pictures.value_range import from_uint8, to_uint8
 from .pictures.writing import write_image
 from .process import ColdDiffusion
 from .registry.components import build
+from .registry.events import listening
 from .registry.hookspecs import Component, hookimpl
 from .restoration.engine import Restored, Room
 from .restoration.estimating import find_levels
@@ -37,6 +39,7 @@ from .restoration.hints import PictureHints
 from .restoration.level import FoundLevel
 from .restoration.opening import describe_model, open_model
 from .restoration.pictures import PictureResult, restore_pictures
+from .testing.parametrize import parametrize_with_checks
 from .training.trainer import train
 
 __all__ = [
@@ -71,11 +74,13 @@ __all__ = [
     "Restorer",
     "Room",
     "Sampler",
+    "Split",
     "Step",
     "TensorSpec",
     "TrainTable",
     "TrainingStep",
     "UsageError",
+    "atomic_path",
     "build",
     "describe_model",
     "evaluate",
@@ -83,8 +88,10 @@ __all__ = [
     "from_batch",
     "from_uint8",
     "hookimpl",
+    "listening",
     "load_recipe",
     "open_model",
+    "parametrize_with_checks",
     "picture_header",
     "read_image",
     "read_mask",

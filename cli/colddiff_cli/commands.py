@@ -4,7 +4,6 @@ Plugins are asked only when the help is shown or a command is none of our own, s
 neither slow down nor break, nor take over, what is built in.
 """
 
-import logging
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
@@ -14,7 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from colddiff_core.contracts.errors import PluginError, UsageError
-from colddiff_core.registry.switches import is_strict
+from colddiff_core.registry.discovery import installed, plugins
+from colddiff_core.registry.events import emit
 
 
 class LazyCommand(TyperCommand):
@@ -107,34 +107,26 @@ class Commands(LazyGroup):
         """The command of that name; plugins are asked last."""
         return super().get_command(ctx, cmd_name) or self._mounted.get(cmd_name)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; that no damaged distribution stops torch is seen to before."""
+        installed()
+        return super().invoke(ctx)
+
     @cached_property
     def _mounted(self) -> dict[str, Any]:
         from colddiff_cli.main import app
-        from colddiff_core.registry.discovery import plugins
 
         commands: dict[str, Any] = {}
-        for plugin in plugins():
-            if plugin.manager is None or "colddiff_cli" not in plugin.hooks:
-                continue
-            try:
-                for brought in plugin.manager.hook.colddiff_cli(app=app):
-                    name, command = _mountable(brought)
-                    commands.setdefault(name, command)
-            except Exception as error:
-                if is_strict():
-                    raise
-                logging.getLogger(__name__).warning(
-                    "%s: its command cannot be mounted: %s: %s",
-                    *(plugin.blame, type(error).__name__, error),
-                )
+
+        def mount(brought: Any) -> None:
+            if not isinstance(brought, typer.Typer):
+                raise PluginError(f"it returned {brought!r:.80}, not a typer.Typer")
+            if not isinstance(brought.info.name, str):
+                raise PluginError("its typer.Typer has no name")  # the command's name
+            command = typer.main.get_group(brought)
+            command.name = brought.info.name
+            commands.setdefault(command.name, command)
+
+        plugins()
+        emit("colddiff_cli", mount, app=app)
         return commands
-
-
-def _mountable(brought: Any) -> tuple[str, Any]:
-    if not isinstance(brought, typer.Typer):
-        raise PluginError(f"colddiff_cli returned {brought!r:.80}, not a typer.Typer")
-    if not isinstance(brought.info.name, str):
-        raise PluginError("its typer.Typer has no name")  # the command's name
-    command = typer.main.get_group(brought)
-    command.name = brought.info.name
-    return command.name, command

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from colddiff_cli.console import show_json, show_table
 from colddiff_cli.options import Json
-from colddiff_core.contracts.errors import PluginError, UsageError
+from colddiff_core.contracts.errors import UsageError, one_line
 from colddiff_core.contracts.exporter import Exporter
 from colddiff_core.contracts.finding import Finding
 from colddiff_core.pictures.cache import cache_folder
@@ -72,19 +72,17 @@ def _torch() -> Iterator[Finding]:
 def _plugins() -> Iterator[Finding]:
     found = registry()
     for plugin in found.plugins:
-        if plugin.error:
-            yield Finding(
-                "plugin",
-                "problem",
-                f"{plugin.distribution} {plugin.version}: {plugin.error}",
-                f"pip install -U {plugin.distribution}, or uninstall it",
-            )
+        if plugin.status == "disabled":  # as somebody wants it
+            yield Finding("plugin", "note", f"{plugin.title}: disabled, {plugin.error}")
+        elif plugin.error:
+            mend = f"pip install -U {plugin.distribution}, or uninstall it"
+            yield Finding("plugin", "problem", f"{plugin.blame}: {plugin.error}", mend)
     for item in found.components("exporter"):
         try:
-            exporter: Exporter = found.build("exporter", item.identity)
+            exporter: Exporter = item.build()
             yield from exporter.findings()
-        except PluginError as error:
-            yield Finding("plugin", "problem", str(error))
+        except Exception as error:  # a plugin may raise anything
+            yield Finding("plugin", "problem", one_line(error, item.component.target))
 
 
 def _cache() -> Finding:

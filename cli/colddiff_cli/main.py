@@ -11,8 +11,9 @@ import typer
 
 from colddiff_cli.commands import Commands
 from colddiff_cli.console import IS_FIRST, err, out, set_up
-from colddiff_core.contracts.errors import ColdDiffError, Interrupted, UsageError
-from colddiff_core.registry.switches import ONLY
+from colddiff_core.contracts.errors import ColdDiffError, Interrupted, PluginError, UsageError
+from colddiff_core.registry.discovery import culprit
+from colddiff_core.registry.switches import ONLY, is_strict
 
 app = typer.Typer(
     name="colddiff",
@@ -63,11 +64,14 @@ def main() -> None:
             kind = "" if isinstance(error, Interrupted) else "error: "
             err.print(f"colddiff: {kind}{_blamed(error)}")
         sys.exit(error.exit_code)
-    except OSError as error:
-        if error.filename is None:
+    except Exception as error:
+        fault, code = culprit(error), PluginError.exit_code
+        if fault is None and isinstance(error, OSError) and error.filename is not None:
+            fault, code = f"{error.filename}: {error.strerror}", UsageError.exit_code
+        if fault is None or is_strict():
             raise
-        err.print(f"colddiff: error: {error.filename}: {error.strerror}")
-        sys.exit(UsageError.exit_code)
+        err.print(f"colddiff: error: {fault}")
+        sys.exit(code)
 
 
 def _blamed(error: ColdDiffError) -> str:

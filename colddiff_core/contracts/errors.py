@@ -4,6 +4,8 @@ Each message says what was expected, what came and what to do. The command line 
 one line and ends with the error's `exit_code`; anything else that escapes is a bug of ours.
 """
 
+from traceback import walk_tb
+
 
 class ColdDiffError(Exception):
     """Something failed although the request was in order (exit code 1)."""
@@ -91,3 +93,26 @@ class TimeLimitError(ColdDiffError):
 
 class PluginError(ColdDiffError):
     """A plugin broke its contract."""
+
+
+def one_line(error: BaseException, module: str = "") -> str:
+    """What an exception says: its type and text, or the text alone of our own, a whole sentence.
+
+    Args:
+        error: as it was caught.
+        module: of a plugin, or a target in it; the innermost line of its top-level package that the
+            exception came through follows: `ValueError: no such fog (/…/colddiff_fog/fog.py:31)`.
+    """
+    try:
+        text = " ".join(str(error).split())[:1000]
+    except BaseException:  # a plugin's exception may do anything
+        text = "its text cannot be shown"
+    if text and isinstance(error, ColdDiffError):
+        return text
+    package = module.replace(":", ".").partition(".")[0]
+    lines = [
+        f" ({frame.f_code.co_filename}:{line})"
+        for frame, line in walk_tb(error.__traceback__)
+        if package and str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    return type(error).__name__ + (f": {text}" if text else "") + "".join(lines[-1:])

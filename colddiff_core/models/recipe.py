@@ -26,9 +26,7 @@ def parse_recipe(table: Mapping[str, Any], *, where: str) -> Recipe:
     Raises:
         RecipeError: names the key, what was expected, what came and the nearest valid name.
     """
-    checked = validate_table(Recipe, table, where=where, error=RecipeError)
-    assert isinstance(checked, Recipe)  # noqa: S101 - for the type checker
-    return checked
+    return validate_table(Recipe, table, where=where, error=RecipeError)
 
 
 def build_table(kind: str, table: ComponentTable, **given: Any) -> Any:

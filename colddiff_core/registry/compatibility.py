@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 import pluggy
 
 from colddiff_core.contracts.errors import PluginError
-from colddiff_core.registry import deprecations
-from colddiff_core.registry.hookspecs import HOOKS, PROJECT
+from colddiff_core.registry.hookspecs import HOOK_API, HOOKS, OLDEST_HOOK_API, PROJECT
 from colddiff_core.registry.switches import normalized
 
 API_ATTRIBUTE = "colddiff_hook_api"
@@ -39,14 +39,10 @@ def check_requirements(requirements: Iterable[str]) -> None:
 
 @cache  # plugins require the same few releases
 def _check_requirement(text: str) -> None:
-    release = version(PROJECT)
-    asked = re.fullmatch(r"[\w.-]+ *>= *(\d+(?:\.\d+)*)", text)
-    if asked and _numbers(asked[1]) <= _numbers(release):
-        return  # what nearly all plugins ask, without 50 ms for a library
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement, Requirement  # 20 ms
     from packaging.version import Version
 
-    ours = Version(release)
+    ours = Version(version(PROJECT))
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
@@ -70,54 +66,50 @@ def check_api(plugin: Any) -> None:
     Raises:
         IncompatiblePluginError: it is too new or too old.
     """
-    declared = getattr(plugin, API_ATTRIBUTE, deprecations.HOOK_API)
+    declared = getattr(plugin, API_ATTRIBUTE, HOOK_API)
     if not isinstance(declared, int):
         raise PluginError(f"{API_ATTRIBUTE} is {declared!r:.80}, expected a whole number")
-    if declared > deprecations.HOOK_API:
+    if declared > HOOK_API:
         raise IncompatiblePluginError(
-            f"it needs hook API {declared}, this release has {deprecations.HOOK_API}: upgrade "
-            f"{PROJECT}"
+            f"it needs hook API {declared}, this release has {HOOK_API}: upgrade {PROJECT}"
         )
-    if declared < deprecations.OLDEST_HOOK_API:
+    if declared < OLDEST_HOOK_API:
         raise IncompatiblePluginError(
             f"it was written for hook API {declared}, the oldest that works is "
-            f"{deprecations.OLDEST_HOOK_API}: upgrade the plugin"
+            f"{OLDEST_HOOK_API}: upgrade the plugin"
         )
 
 
-def check_hooks(callers: Iterable[pluggy.HookCaller], blame: str) -> None:
+def check_hooks(plugin: Any, manager: pluggy.PluginManager) -> None:
     """Look for hooks, and arguments of hooks, that this release does not know.
 
     Args:
-        callers: the hooks that a plugin implements, registered without specifications, so that
-            none is refused yet.
-        blame: distribution and version of the plugin, for its author.
+        plugin: the module or object that implements them.
+        manager: knows how an implementation is marked.
 
     Raises:
         IncompatiblePluginError: there is one, which a newer release may know.
-        PluginError: a name is so close to one of ours that it is a slip.
+        PluginError: there is no hook at all, or a name so close to one of ours that it is a slip.
     """
-    for caller in callers:
-        name, taken = caller.name, caller.get_hookimpls()[0].argnames
-        if name not in HOOKS:
-            nearest = get_close_matches(name, HOOKS, n=1, cutoff=0.9)
+    parse = manager.parse_hookimpl_opts
+    marked = {name: options for name in dir(plugin) if (options := parse(plugin, name))}
+    if not marked:
+        raise PluginError(f"it implements no hook of {PROJECT}")
+    for function, options in marked.items():
+        hook = options["specname"] or function
+        if options["wrapper"] or options["hookwrapper"]:
+            raise PluginError(f"its {hook} is a wrapper, and there is nothing to wrap")
+        if hook not in HOOKS:
+            nearest = get_close_matches(hook, HOOKS, n=1, cutoff=0.9)
             if nearest:
-                raise PluginError(f"there is no hook {name}; did you mean {nearest[0]}?")
+                raise PluginError(f"there is no hook {hook}; did you mean {nearest[0]}?")
             raise IncompatiblePluginError(
-                f"it implements the hook {name}, which this release does not know: upgrade "
+                f"it implements the hook {hook}, which this release does not know: upgrade "
                 f"{PROJECT}"
             )
-        passed = HOOKS[name]
-        unknown = [argument for argument in taken if argument not in passed]
+        unknown = signature(getattr(plugin, function)).parameters.keys() - set(HOOKS[hook])
         if unknown:
             raise IncompatiblePluginError(
-                f"its {name} takes {unknown[0]!r}, and this release passes "
-                f"{', '.join(passed) or 'nothing'}: upgrade {PROJECT}"
+                f"its {hook} takes {min(unknown)!r}, and this release passes "
+                f"{', '.join(HOOKS[hook]) or 'nothing'}: upgrade {PROJECT}"
             )
-        deprecations.warn_author(blame, name, taken)
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    """The leading numbers of a version that has no more than numbers; () of any other."""
-    plain = re.fullmatch(r"\d+(\.\d+)*", release)
-    return tuple(map(int, release.split("."))) if plain else ()

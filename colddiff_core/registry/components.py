@@ -4,19 +4,27 @@ A bare name means the built-in, else the only third-party component of that name
 `name@distribution` always says which.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from colddiff_core.contracts.component import Buildable, ComponentConfig
-from colddiff_core.contracts.errors import ParameterError, PluginError, UnknownComponentError
+from colddiff_core.contracts.errors import (
+    ColdDiffError,
+    ParameterError,
+    PluginError,
+    UnknownComponentError,
+    one_line,
+)
 from colddiff_core.registry.discovery import Plugin, plugins
 from colddiff_core.registry.hookspecs import CONTRACTS, KINDS, PROJECT, Component
+from colddiff_core.registry.switches import is_strict, normalized
 
 if TYPE_CHECKING:
     from colddiff_core.contracts.dataset import ImageDataset
@@ -55,10 +63,9 @@ class Registered:
         """`name@distribution`, which is unique among the components of a kind."""
         return f"{self.name}@{self.distribution}"
 
-    @cached_property  # each component is compared with every other
-    def spellings(self) -> frozenset[str]:
-        """All that may be written for it; what one spelling means is for `Registry.find`."""
-        return spellings((self.name, *self.component.aliases), self.distribution)
+    def is_called(self, text: str) -> bool:
+        """Whether `text` may be written for it; which one it means is for `Registry.find`."""
+        return is_called(text, (self.name, *self.component.aliases), self.distribution)
 
     @property
     def builtin(self) -> bool:
@@ -71,22 +78,15 @@ class Registered:
         Raises:
             PluginError: the target is missing, fails on import or is of another class.
         """
-        blame = f"{self.kind} {self.identity} {self.version}"
-        try:
-            with redirect_stdout(sys.stderr):  # results alone go to stdout
-                target = _import(self.component.target)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a plugin's module may do anything on import
-            raise PluginError(
-                f"{blame}: cannot import {self.component.target}: {type(error).__name__}: {error}"
-            ) from error
+        with self._blaming(f"cannot import {self.component.target}: "):
+            target = _import(self.component.target)
         base = base_class(self.kind)
-        if not (isinstance(target, type) and issubclass(target, base)):
-            raise PluginError(
-                f"{blame}: {self.component.target} is not a {base.__name__}; subclass "
-                f"{base.__module__}.{base.__name__}"
-            )
+        with self._blaming():
+            if not (isinstance(target, type) and issubclass(target, base)):
+                raise PluginError(
+                    f"{self.component.target} is not a {base.__name__}; subclass "
+                    f"{base.__module__}.{base.__name__}"
+                )
         return target
 
     def build(self, /, **params: Any) -> Any:
@@ -96,12 +96,11 @@ class Registered:
         )
 
         cls = self.load()
-        parameters = Parameters.of(cls)
+        with self._blaming():
+            parameters = Parameters.of(cls)
         values = parameters.validate(params, where=f"{self.kind} {self.name!r}")
-        try:
+        with self._blaming():
             instance = cls(**values)
-        except ParameterError as error:
-            raise ParameterError(f"{self.kind} {self.name!r}: {error}") from error
         instance.config = ComponentConfig(
             kind=self.kind,
             name=self.name if self.builtin else self.identity,
@@ -110,6 +109,25 @@ class Registered:
             target=self.component.target,
         )
         return instance
+
+    @contextmanager
+    def _blaming(self, doing: str = "") -> Iterator[None]:
+        """Name the plugin and the author's own line in what its code raises."""
+        blame = f"{self.kind} {self.identity} {self.version}"
+        try:
+            with redirect_stdout(sys.stderr):  # results alone go to stdout
+                yield
+        except ParameterError as error:
+            raise ParameterError(f"{self.kind} {self.name!r}: {error}") from error
+        except PluginError as error:
+            raise PluginError(f"{blame}: {error}") from error
+        except (ColdDiffError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # it may do anything, SystemExit included
+            if self.builtin or is_strict():
+                raise
+            cause = one_line(error, self.component.target)
+            raise PluginError(f"{blame}: {doing}{cause}") from error
 
 
 class Registry:
@@ -131,40 +149,31 @@ class Registry:
         """The components of `kind`, or of every kind, sorted by kind, name and distribution."""
         return [item for item in self._components if kind in (None, item.kind)]
 
-    def is_shadowed(self, item: Registered) -> bool:
-        """Whether the bare name of `item` means a built-in of that name instead."""
-        return not item.builtin and any(
-            other.builtin and item.name in other.spellings for other in self.components(item.kind)
-        )
-
-    def namesakes(self, item: Registered) -> list[Registered]:
-        """The other third-party components that make the bare name of `item` ambiguous."""
-        if item.builtin or self.is_shadowed(item):
-            return []
-        return [
-            other
-            for other in self.components(item.kind)
-            if other != item and item.name in other.spellings
-        ]
+    def meanings(self, kind: str, name: str) -> list[Registered]:
+        """What a name may mean: the built-in, else every third-party component of that name."""
+        matches = [item for item in self.components(kind) if item.is_called(name)]
+        return [item for item in matches if item.builtin] or matches
 
     def find(self, kind: str, name: str) -> Registered:
         """Resolve a bare or qualified name.
 
         Raises:
             UnknownComponentError: none, or two third-party components, have that name, or the
-                plugin that brings it is not active.
+                plugin that brings it is not installed or not active.
         """
         if kind not in KINDS:
             raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
-        everything = self.components(kind)
-        matches = [item for item in everything if name in item.spellings]
-        builtin = [item for item in matches if item.builtin]
-        if len(builtin or matches) == 1:
-            return (builtin or matches)[0]
-        if matches:
-            choices = " or ".join(f"{item.identity} ({item.version})" for item in matches)
+        found = self.meanings(kind, name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = " or ".join(f"{item.identity} ({item.version})" for item in found)
             raise UnknownComponentError(f"{kind} {name!r} is ambiguous: write {choices}")
-        known = sorted({item.name for item in everything})
+        owner = name.partition("@")[2]
+        owners = {normalized(plugin.distribution) for plugin in self.plugins}
+        if re.fullmatch(r"\w[\w.-]*", owner) and normalized(owner) not in owners:
+            raise UnknownComponentError(f"{kind} {name!r} is not installed: pip install {owner}")
+        known = sorted({item.name for item in self.components(kind)})
         nearest = get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
         absent = sorted({f"{p.distribution} ({p.status})" for p in self.plugins if p.error})
@@ -222,9 +231,10 @@ def build(kind: str, name: str, /, **params: Any) -> Any:
     return registry().build(kind, name, **params)
 
 
-def spellings(names: Iterable[str], distribution: str) -> frozenset[str]:
-    """Each name bare, and as `name@distribution`."""
-    return frozenset(text for name in names for text in (name, f"{name}@{distribution}"))
+def is_called(text: str, names: Iterable[str], distribution: str) -> bool:
+    """Whether `text` is one of the names, or `name@distribution`, compared as PyPI does."""
+    name, at, owner = text.partition("@")
+    return name in names and (not at or normalized(owner) == normalized(distribution))
 
 
 def base_class(kind: str) -> type[Buildable]:

@@ -1,8 +1,9 @@
 """Find the plugins that are installed and ask each what it brings.
 
-Every entry point is loaded by itself: pluggy's own loader stops at the first one that fails, and a
-plugin may do anything on import, `sys.exit` included. What fails is kept with its cause, and the
-others go on.
+Distributions are walked one by one, and every entry point is loaded by itself: `importlib.metadata`
+stops at the first damaged file and pluggy's own loader at the first plugin that fails, and a plugin
+may do anything on import, `sys.exit` included. What fails is kept with its cause, and the others go
+on.
 """
 
 import logging
@@ -10,30 +11,38 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions
 from importlib.resources import files
+from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 import pluggy
 
-from colddiff_core.contracts.errors import PluginError
+from colddiff_core.contracts.errors import PluginError, one_line
+from colddiff_core.registry import hookspecs
 from colddiff_core.registry.compatibility import (
     IncompatiblePluginError,
     check_api,
     check_hooks,
     check_requirements,
 )
-from colddiff_core.registry.hookspecs import HOOKS, KINDS, PROJECT, SPECS, Component
-from colddiff_core.registry.switches import Switches, is_strict, is_traced, trace
+from colddiff_core.registry.hookspecs import KINDS, PROJECT, Component
+from colddiff_core.registry.switches import is_strict, normalized, objection, trace, unmatched
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 Status = Literal["active", "disabled", "broken", "incompatible"]
+
+manager = pluggy.PluginManager(PROJECT)
+"""Knows every plugin that was loaded and every object that is `listening`, by a name for messages.
+Each is called by itself, see `call`, so that none can stop the others."""
+manager.add_hookspecs(hookspecs)
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,9 @@ class Plugin:
         recipe_packages: packages that hold its recipes.
         error: one line on why it is not active, or None.
         status: what became of it.
-        module: the module that the entry point names.
+        target: what the entry point names, `"package.module"` or `"package.module:object"`.
         requires: what its distribution requires.
-        manager: calls its hooks, and no other plugin's; None unless it is active.
+        hooks: names of the hooks it implements; empty unless it is active.
     """
 
     entry_point: str
@@ -60,9 +69,9 @@ class Plugin:
     recipe_packages: tuple[str, ...] = ()
     error: str | None = None
     status: Status = "active"
-    module: str = ""
+    target: str = ""
     requires: tuple[str, ...] = ()
-    manager: pluggy.PluginManager | None = None
+    hooks: tuple[str, ...] = ()
 
     @property
     def blame(self) -> str:
@@ -70,32 +79,102 @@ class Plugin:
         return f"{self.distribution} {self.version}"
 
     @property
-    def hooks(self) -> tuple[str, ...]:
-        """Names of the hooks it implements."""
-        if self.manager is None:
-            return ()
-        hook = self.manager.hook
-        return tuple(name for name in HOOKS if getattr(hook, name).get_hookimpls())
+    def title(self) -> str:
+        """What the manager knows it by: `"fog of colddiff-fog 1.0"`."""
+        return f"{self.entry_point} of {self.blame}"
+
+    @property
+    def module(self) -> str:
+        """The module that the entry point names."""
+        return self.target.partition(":")[0].strip()
 
 
-source_trees: list[tuple[Plugin, EntryPoint]] = []
+_entry_points: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
+
+source_trees: list[Plugin] = []
 """Plugins that are used from where they are written; see `colddiff_core.registry.source_tree`."""
 
 
 @cache
 def plugins() -> tuple[Plugin, ...]:
     """All installed plugins, sorted by distribution and entry-point name; loaded once."""
-    replaced = {plugin.distribution for plugin, _ in source_trees}
-    installed = [(_absent(point), point) for point in entry_points(group=PROJECT)]
+    replaced = {normalized(plugin.distribution) for plugin in source_trees}
     found = sorted(
-        [*(pair for pair in installed if pair[0].distribution not in replaced), *source_trees],
-        key=lambda pair: (pair[0].distribution, pair[0].entry_point),
+        [*(p for p in installed() if normalized(p.distribution) not in replaced), *source_trees],
+        key=lambda plugin: (plugin.distribution, plugin.entry_point),
     )
-    trace(f"{len(found)} entry points in {len({p.distribution for p, _ in found})} distributions")
-    switches = Switches.from_environment()
-    for warning in switches.unmatched((p.distribution, p.entry_point) for p, _ in found):
+    trace(f"{len(found)} entry points in {len({p.distribution for p in found})} distributions")
+    for warning in unmatched((p.distribution, p.entry_point) for p in found):
         logging.getLogger(__name__).warning("%s", warning)
-    return tuple(_loaded(absent, point, switches) for absent, point in found)
+    return tuple(_loaded(plugin) for plugin in found)
+
+
+def installed() -> list[Plugin]:
+    """All entry points of the group, none loaded, and distributions with a damaged list of them."""
+    found: dict[str, list[Plugin]] = {}
+    for distribution in distributions():
+        folder = Path(str(getattr(distribution, "_path", "unknown")))
+        # by the name of its folder, colddiff_fog-1.0.dist-info, which no damaged file can spoil
+        name, _, version = folder.stem.partition("-")
+        key = normalized(name) if folder.suffix in (".dist-info", ".egg-info") else str(folder)
+        if key not in found:  # else it is hidden by one that comes earlier on the path
+            found[key] = _declared(distribution, Plugin(key, normalized(name), version or "0"))
+    return list(chain.from_iterable(found.values()))
+
+
+def _declared(distribution: Distribution, plugin: Plugin) -> list[Plugin]:
+    """The entry points of a distribution; `plugin` says what its folder tells of it."""
+    found = []
+    try:
+        for name, target in _points(distribution.read_text("entry_points.txt") or ""):
+            found.append(replace(plugin, entry_point=name, target=target))
+        _entry_points(distribution)
+    except Exception as error:
+        _pass_over_damage()
+        fault = f"its entry_points.txt cannot be read: {one_line(error)}; reinstall it"
+        found = found or [replace(plugin, status="broken", error=fault)]
+    if not any(point.target for point in found):
+        return found
+    try:
+        metadata = distribution.metadata
+        plugin = replace(
+            plugin,
+            distribution=metadata["Name"] or plugin.distribution,
+            version=metadata["Version"] or plugin.version,
+            requires=tuple(metadata.get_all("Requires-Dist") or ()),
+        )
+    except Exception as error:
+        fault = f"its METADATA cannot be read: {one_line(error)}; reinstall it"
+        plugin = replace(plugin, status="broken", error=fault)
+    return [replace(plugin, entry_point=p.entry_point, target=p.target) for p in found]
+
+
+@cache
+def _pass_over_damage() -> None:
+    """Let no damaged distribution stop others from being used.
+
+    torch and pydantic, when imported, and torch's exporter ask every distribution for its entry
+    points, and importlib.metadata raises at the first that is damaged: it has none from now on.
+    """
+
+    def entry_points(distribution: Distribution) -> EntryPoints:
+        try:
+            return _entry_points(distribution)
+        except Exception:
+            return EntryPoints()
+
+    Distribution.entry_points = property(entry_points)  # type: ignore[method-assign, assignment]
+
+
+def _points(text: str) -> Iterator[tuple[str, str]]:
+    """Name and target of each line of the group; one that cannot be understood has no target."""
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            group = line.strip("[] ")
+        elif group == PROJECT and line and not line.startswith("#"):
+            name, _, target = map(str.strip, line.partition("="))
+            yield name or line, target
 
 
 def load_plugin(point: EntryPoint) -> Plugin:
@@ -110,89 +189,93 @@ def load_plugin(point: EntryPoint) -> Plugin:
     Raises:
         BaseException: what the plugin raised, if `COLDDIFF_PLUGINS_STRICT` asks for it.
     """
-    return _loaded(_absent(point), point, Switches.from_environment())
+    return _loaded(Plugin(point.name, "unknown", "0", target=point.value))
 
 
-def _absent(point: EntryPoint) -> Plugin:
-    """What is known of a plugin before it is loaded."""
-    module = point.value.partition(":")[0]
-    if point.dist is None:
-        return Plugin(point.name, "unknown", "0", module=module)
-    metadata = point.dist.metadata  # read once, as each access parses the file
-    return Plugin(
-        point.name,
-        metadata["Name"] or "unknown",  # it may be damaged, so that either is missing
-        metadata["Version"] or "0",
-        module=module,
-        requires=tuple(metadata.get_all("Requires-Dist") or ()),
-    )
+def culprit(error: BaseException) -> str | None:
+    """What an exception says, with the plugin and the author's own line that it comes from.
+
+    Returns:
+        None for one that came through no third party's code.
+    """
+    for plugin in plugins():
+        if plugin.distribution != PROJECT:
+            text = one_line(error, plugin.module)
+            if text != one_line(error):
+                return f"{plugin.blame}: {text}"
+    return None
 
 
-def _loaded(absent: Plugin, point: EntryPoint, switches: Switches) -> Plugin:
-    objection = switches.objection(absent.distribution, absent.entry_point)
-    if objection is not None:
-        trace(f"{absent.blame}, {absent.entry_point}: disabled: {objection}")
-        return replace(absent, status="disabled", error=objection)
+def call(hook: str, implementation: pluggy.HookImpl, **arguments: Any) -> Any:
+    """Call one plugin's implementation of a hook, with those arguments that it takes."""
+    trace(f"{implementation.plugin_name}: {hook}")
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _loaded(plugin: Plugin) -> Plugin:
+    switch = objection(plugin.distribution, plugin.entry_point)
+    if switch is not None:
+        trace(f"{plugin.blame}, {plugin.entry_point}: disabled: {switch}")
+        return replace(plugin, status="disabled", error=switch)
+    if plugin.error is not None:
+        return plugin
     try:
-        return _load(absent, point)
+        with redirect_stdout(sys.stderr):  # results alone go to stdout
+            return _load(plugin)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise SystemExit, or worse, on import
-        trace(f"{absent.blame}, {absent.entry_point}: failed: {_one_line(error)}")
+        if manager.has_plugin(plugin.title):
+            manager.unregister(name=plugin.title)
+        cause = one_line(error, plugin.module)
+        trace(f"{plugin.blame}, {plugin.entry_point}: failed: {cause}")
         if is_strict():
             if isinstance(error, SystemExit):  # which would end the program without a word
-                raise PluginError(f"{absent.blame}: {_one_line(error)}") from error
-            error.add_note(f"while loading the plugin {absent.entry_point} of {absent.blame}")
+                raise PluginError(f"{plugin.blame}: {one_line(error)}") from error
+            error.add_note(f"while loading the plugin {plugin.title}")
             raise
         incompatible = isinstance(error, IncompatiblePluginError)
-        status: Status = "incompatible" if incompatible else "broken"
-        return replace(absent, status=status, error=_one_line(error))
+        return replace(plugin, status="incompatible" if incompatible else "broken", error=cause)
 
 
-def _load(absent: Plugin, point: EntryPoint) -> Plugin:
-    check_requirements(absent.requires)
+def _load(plugin: Plugin) -> Plugin:
+    if plugin.distribution != PROJECT:
+        check_requirements(plugin.requires)
+    if not EntryPoint.pattern.match(plugin.target):
+        raise PluginError(f"its entry point names {plugin.target!r}, expected 'package.module'")
     began = time.perf_counter()
-    with redirect_stdout(sys.stderr):  # results alone go to stdout
-        plugin = point.load()
+    brought = EntryPoint(plugin.entry_point, plugin.target, PROJECT).load()
     milliseconds = (time.perf_counter() - began) * 1e3
-    trace(f"{absent.blame}, {point.name}: imported in {milliseconds:.1f} ms")
-    check_api(plugin)
-    manager = _manager(absent.blame)
-    manager.register(plugin, name=f"{absent.distribution}:{point.name}")
-    implemented = manager.get_hookcallers(plugin)
-    if not implemented:
-        raise PluginError("it implements no hook of colddiff")
-    check_hooks(implemented, absent.blame)
-    manager.add_hookspecs(SPECS)
+    trace(f"{plugin.blame}, {plugin.entry_point}: imported in {milliseconds:.1f} ms")
+    check_api(brought)
+    check_hooks(brought, manager)
+    if manager.has_plugin(plugin.title):  # from an earlier look at what is installed
+        manager.unregister(name=plugin.title)
+    if manager.is_registered(brought):
+        raise PluginError(f"{plugin.target} is {manager.get_name(brought)} already")
+    manager.register(brought, name=plugin.title)
     components = tuple(
         (kind, _checked(component))
         for kind in KINDS
-        for component in _collect(manager, f"colddiff_{kind}s")
+        for component in _collect(plugin, f"{PROJECT}_{kind}s")
     )
     twice = [name for name, n in Counter((k, c.name) for k, c in components).items() if n > 1]
     if twice:
         raise PluginError(f"it registers the {' '.join(twice[0])} twice")
-    packages = tuple(_collect(manager, "colddiff_recipes"))
+    packages = tuple(_collect(plugin, "colddiff_recipes"))
     for package in packages:
         files(package)  # a package that is not there is better noticed now
-    return replace(absent, components=components, recipe_packages=packages, manager=manager)
+    hooks = tuple(caller.name for caller in manager.get_hookcallers(brought) or ())
+    return replace(plugin, components=components, recipe_packages=packages, hooks=hooks)
 
 
-def _manager(blame: str) -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(PROJECT)
-    if is_traced():
-        manager.add_hookcall_monitoring(
-            before=lambda hook, impls, _: trace(f"{blame}: {hook}") if impls else None,
-            after=lambda *_: None,
-        )
-    return manager
-
-
-def _collect(manager: pluggy.PluginManager, hook: str) -> Iterator[Any]:
-    for answer in getattr(manager.hook, hook)():
-        if isinstance(answer, str) or not isinstance(answer, Iterable):
-            raise PluginError(f"{hook} returned {answer!r:.80}, not a list")
-        yield from answer
+def _collect(plugin: Plugin, hook: str) -> Iterator[Any]:
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name == plugin.title:
+            answer = call(hook, implementation)
+            if isinstance(answer, str) or not isinstance(answer, Iterable):
+                raise PluginError(f"{hook} returned {answer!r:.80}, not a list")
+            yield from answer
 
 
 def _checked(component: Any) -> Component:
@@ -206,10 +289,3 @@ def _checked(component: Any) -> Component:
     if not isinstance(component.target, str) or not _TARGET.fullmatch(component.target):
         raise PluginError(f"target {component.target!r}: expected 'package.module:Class'")
     return component
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, PluginError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

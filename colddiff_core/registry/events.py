@@ -1,69 +1,53 @@
-"""Tell plugins what happens: the hooks `colddiff_training_step` and `colddiff_sampling_step`.
-
-A listener that fails is told once and not called again; what it listens to goes on.
-"""
+"""Call the hooks by which plugins see, or add to, what goes on; a failure is the plugin's alone."""
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import pluggy
-
-from colddiff_core.registry.discovery import plugins
-from colddiff_core.registry.hookspecs import PROJECT, SPECS
+from colddiff_core.contracts.errors import one_line
+from colddiff_core.registry.discovery import call, manager
 from colddiff_core.registry.switches import is_strict
 
-_failed: set[str] = set()
 _numbers = itertools.count(1)  # tell listeners of one class apart
-_listening: list[tuple[str, pluggy.PluginManager]] = []
 
 
-def emit(hook: str, /, **arguments: Any) -> None:
-    """Call a hook of every plugin that implements it, and of every object that is `listening`.
+def emit(hook: str, receive: Callable[[Any], None] | None = None, /, **arguments: Any) -> None:
+    """Call a hook of every plugin that was discovered, and of every object that is `listening`.
+
+    Nothing is loaded for it. Who fails is reported once and not called again.
 
     Args:
         hook: one of `colddiff_core.registry.hookspecs.HOOKS`.
+        receive: called with each answer; what it raises is a failure of who answered.
         **arguments: all that the hook passes.
 
     Raises:
-        Exception: what a listener raised, if `COLDDIFF_PLUGINS_STRICT` asks for it.
+        Exception: what was raised, if `COLDDIFF_PLUGINS_STRICT` asks for it.
     """
-    for blame, manager in (*_listeners(hook), *_listening):
-        if blame in _failed:
-            continue
+    for implementation in reversed(getattr(manager.hook, hook).get_hookimpls()):  # as pluggy does
         try:
-            getattr(manager.hook, hook)(**arguments)
-        except Exception as error:
+            answer = call(hook, implementation, **arguments)
+            if receive is not None:
+                receive(answer)
+        except (Exception, SystemExit) as error:
             if is_strict():
                 raise
-            _failed.add(blame)
+            name = implementation.plugin_name
+            manager.unregister(name=name)
             logging.getLogger(__name__).warning(
-                "%s: its %s failed and is not called again: %s: %s",
-                *(blame, hook, type(error).__name__, error),
+                "%s: its %s failed and is not called again: %s", name, hook, one_line(error)
             )
 
 
 @contextmanager
 def listening(listener: object) -> Iterator[None]:
     """Call the hook implementations of `listener`, any object that has some, for a while."""
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(SPECS)
-    manager.register(listener)
-    entry = (f"{type(listener).__name__} {next(_numbers)}", manager)
-    _listening.append(entry)
+    name = f"{type(listener).__name__} {next(_numbers)}"
+    manager.register(listener, name=name)
     try:
         yield
     finally:
-        _listening.remove(entry)
-
-
-@cache
-def _listeners(hook: str) -> tuple[tuple[str, pluggy.PluginManager], ...]:
-    return tuple(
-        (plugin.blame, plugin.manager)
-        for plugin in plugins()
-        if plugin.manager is not None and hook in plugin.hooks
-    )
+        if manager.has_plugin(name):  # it may have failed
+            manager.unregister(name=name)

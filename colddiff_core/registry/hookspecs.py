@@ -3,13 +3,18 @@
 A plugin is a module (or object) named by an entry point of the group `colddiff`. It says what it
 brings, and nothing heavier happens until one of those components is used. An implementation takes
 those arguments of its hook that it wants, by name, so hooks may grow.
+
+A hook that is to go away is marked `@hookspec(warn_on_impl=ColdDiffDeprecationWarning("goes away in
+0.4: …"))`, an argument with `warn_on_impl_args={"name": …}`. Plugins that use it go on working, and
+their authors see the warning in their tests and from `colddiff plugins check`; users do not, as
+Python shows them no DeprecationWarning.
 """
 
+# mypy: disable-error-code="empty-body"
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -25,6 +30,17 @@ PROJECT = "colddiff"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+HOOK_API = 1
+"""Version of the hooks. It grows when a hook or an argument is removed, or means something else;
+new hooks and new arguments leave it as it is, as old plugins never notice them."""
+
+OLDEST_HOOK_API = 1
+"""The oldest version whose plugins still work."""
+
+
+class ColdDiffDeprecationWarning(DeprecationWarning):
+    """A plugin uses what a coming release removes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,6 @@ def colddiff_degradations() -> Iterable[Component]:
             return [Component("fog", "colddiff_fog.fog:Fog", "Atmospheric scattering.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -72,7 +87,6 @@ def colddiff_samplers() -> Iterable[Component]:
             return [Component("heun", "my_samplers.heun:Heun", "Second-order Algorithm 2.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -86,7 +100,6 @@ def colddiff_restorers() -> Iterable[Component]:
             return [Component("dit", "my_nets.dit:DiT", "Diffusion transformer.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -100,7 +113,6 @@ def colddiff_priors() -> Iterable[Component]:
             return [Component("flat-color", "my_priors.flat:FlatColor", "One colour an image.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -114,7 +126,6 @@ def colddiff_datasets() -> Iterable[Component]:
             return [Component("svhn", "my_data.svhn:Svhn", "House numbers, 32x32.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -128,7 +139,6 @@ def colddiff_exporters() -> Iterable[Component]:
             return [Component("openvino", "my_export.ov:OpenVinoExporter", "OpenVINO IR.")]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -142,14 +152,14 @@ def colddiff_recipes() -> Iterable[str]:
             return ["colddiff_fog.recipes"]
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
 def colddiff_training_step(step: "TrainingStep", process: "Process", folder: Path) -> None:
     """See a training run: called for each line of `metrics.jsonl`, after it was written.
 
-    An exception is told once and ends the plugin's calls, not the training.
+    Plugins are called once they were discovered, as for `colddiff_sampling_step`. An exception is
+    reported once and ends the plugin's calls, not the training.
 
     Args:
         step: what the line says: step, loss, learning rate, images seen.
@@ -163,15 +173,16 @@ def colddiff_training_step(step: "TrainingStep", process: "Process", folder: Pat
             wandb.log({"loss": step.loss}, step=step.step)
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
 def colddiff_sampling_step(step: "Step", process: "Process") -> None:
     """See a sampling loop in torch at work: called after each step of `ColdDiffusion.steps`.
 
-    To look at a tensor's values costs a copy from the device; an exception is told once and ends
-    the plugin's calls, not the loop.
+    Plugins are called once they were discovered, as they are where a recipe or a model is read or
+    a component is built by name; a process put together by hand loads none. To look at a tensor's
+    values costs a copy from the device; an exception is reported once and ends the plugin's calls,
+    not the loop.
 
     Args:
         step: levels t and s, and the images x_t, x0_hat and x_s.
@@ -184,7 +195,6 @@ def colddiff_sampling_step(step: "Step", process: "Process") -> None:
             print(step.t, "->", step.s)
         ```
     """
-    raise NotImplementedError
 
 
 @hookspec
@@ -206,7 +216,6 @@ def colddiff_cli(app: "typer.Typer") -> "typer.Typer":
             return app
         ```
     """
-    raise NotImplementedError
 
 
 CONTRACTS = {
@@ -228,15 +237,3 @@ HOOKS = {
     if name.startswith(f"{PROJECT}_")
 }
 """Every hook and the names of its arguments."""
-
-
-class _Specs(ModuleType):
-    """Nothing but the specifications: pluggy looks at every name, once for each plugin."""
-
-    def __dir__(self) -> list[str]:
-        return list(HOOKS)
-
-
-SPECS = _Specs("specs")
-"""The specifications, for `PluginManager.add_hookspecs`."""
-vars(SPECS).update({name: globals()[name] for name in HOOKS})

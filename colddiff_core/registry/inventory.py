@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from colddiff_core.registry.components import Registered, Registry, registry, spellings
+from colddiff_core.registry.components import Registry, is_called, registry
 from colddiff_core.registry.discovery import Plugin
 from colddiff_core.registry.targets import fault_of
 
@@ -16,7 +16,7 @@ STATUSES: tuple[Status, ...] = ("active", "disabled", "broken", "incompatible", 
 
 
 @dataclass(frozen=True)
-class Entry:
+class Installed:
     """A component, or a plugin without components.
 
     Attributes:
@@ -41,57 +41,36 @@ class Entry:
     error: str | None = None
     note: str | None = None
 
-    @property
-    def spellings(self) -> frozenset[str]:
-        """All that may be written for it."""
-        return spellings((self.name, *self.aliases), self.distribution)
+    def is_called(self, text: str) -> bool:
+        """Whether `text` may be written for it."""
+        return is_called(text, (self.name, *self.aliases), self.distribution)
 
 
-def inventory(found: Registry | None = None) -> list[Entry]:
+def inventory(found: Registry | None = None) -> list[Installed]:
     """Everything that is installed, sorted by kind, name and distribution, plugins last."""
     found = found or registry()
-    return [
-        *(_of_component(item, found) for item in found.components()),
-        *(_of_plugin(plugin) for plugin in found.plugins if not plugin.components),
-    ]
-
-
-def _of_component(item: Registered, found: Registry) -> Entry:
-    status: Status = "active"
-    # our own tests load the built-ins, so their sources need not be read each time
-    error = None if item.builtin else fault_of(item.component.target, item.kind)
-    note = None
-    if error is not None:
-        status = "broken"
-    elif found.is_shadowed(item):
-        status = "shadowed"
-        note = f"{item.name} means the built-in; write {item.identity}"
-    elif others := found.namesakes(item):
-        theirs = ", ".join(f"{other.identity} ({other.version})" for other in others)
-        note = f"{item.name} is also {theirs}; write {item.identity}"
-    return Entry(
-        item.name,
-        item.kind,
-        status,
-        item.distribution,
-        item.version,
-        item.component.summary,
-        item.component.aliases,
-        error,
-        note,
-    )
-
-
-def _of_plugin(plugin: Plugin) -> Entry:
-    return Entry(
-        plugin.entry_point,
-        None,
-        plugin.status,
-        plugin.distribution,
-        plugin.version,
-        "; ".join(_brings(plugin)),
-        error=plugin.error,
-    )
+    rows = []
+    for item in found.components():
+        status: Status = "active"
+        note = None
+        # our own tests load the built-ins, so their sources need not be read each time
+        error = None if item.builtin else fault_of(item.component.target, item.kind)
+        meant = found.meanings(item.kind, item.name)
+        if error is not None:
+            status = "broken"
+        elif item not in meant:
+            status = "shadowed"
+            note = f"{item.name} means the built-in; write {item.identity}"
+        elif len(meant) > 1:
+            others = ", ".join(f"{o.identity} ({o.version})" for o in meant if o != item)
+            note = f"{item.name} is also {others}; write {item.identity}"
+        about = (item.distribution, item.version, item.component.summary, item.component.aliases)
+        rows.append(Installed(item.name, item.kind, status, *about, error, note))
+    for plugin in found.plugins:
+        if not plugin.components:
+            about = (plugin.distribution, plugin.version, "; ".join(_brings(plugin)), ())
+            rows.append(Installed(plugin.entry_point, None, plugin.status, *about, plugin.error))
+    return rows
 
 
 def _brings(plugin: Plugin) -> Iterator[str]:

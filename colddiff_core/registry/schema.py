@@ -1,18 +1,20 @@
 """A component's signature is its schema: read it once, validate and describe with it."""
 
-import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import cleandoc, signature
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
 
-from colddiff_core.contracts.errors import ParameterError, PluginError, UsageError
+from colddiff_core.contracts.errors import ParameterError, PluginError, UsageError, one_line
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _CONFIG = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), validate_default=True
@@ -25,55 +27,34 @@ class Parameters:
 
     Attributes:
         model: the pydantic model derived from the signature of `__init__`.
-        from_recipe: names a recipe may set, the keyword-only ones. What comes from elsewhere,
-            such as the image shape from the data set, is positional.
     """
 
     model: type[BaseModel]
-    from_recipe: tuple[str, ...]
+
+    @property
+    def from_recipe(self) -> tuple[str, ...]:
+        """Names a recipe may set, the keyword-only ones.
+
+        What comes from elsewhere, such as the image shape from the data set, is positional.
+        """
+        return _settable(self.model)
 
     @classmethod
     def of(cls, component: type) -> "Parameters":
         """Read the parameters off the signature and the docstring of `component`.
 
         Raises:
-            PluginError: an argument is not typed, or is `*args` or `**kwargs`.
+            PluginError: an argument is not typed, is `*args` or `**kwargs`, or is called `name`.
         """
         try:
-            return cls._read(component)
-        except PluginError:
-            raise
+            fields = dict(_fields(component))
+            return cls(create_model(component.__name__, __config__=_CONFIG, **fields))
+        except PluginError as error:
+            raise PluginError(f"{component.__name__}: {error}") from None
         except Exception as error:  # types that pydantic or Python cannot make sense of
             raise PluginError(
-                f"{component.__name__}: its arguments cannot be read as a schema: {error}"
+                f"{component.__name__}: its arguments cannot be read as a schema: {one_line(error)}"
             ) from error
-
-    @classmethod
-    def _read(cls, component: type) -> "Parameters":
-        init: Callable[..., None] = component.__init__  # type: ignore[misc]
-        if init is object.__init__:
-            return cls(create_model(component.__name__, __config__=_CONFIG), ())
-        arguments = list(inspect.signature(init).parameters.values())[1:]
-        hints = get_type_hints(init, include_extras=True)
-        help_texts = argument_help(component)
-        fields: dict[str, Any] = {}
-        for argument in arguments:
-            if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-                raise PluginError(f"{component.__name__}: {argument} cannot be read as a schema")
-            if argument.name not in hints:
-                raise PluginError(
-                    f"{component.__name__}: argument {argument.name} has no type; the types of "
-                    f"the arguments are the schema of a component's parameters"
-                )
-            default = ... if argument.default is argument.empty else argument.default
-            fields[argument.name] = (
-                hints[argument.name],
-                Field(default, description=help_texts.get(argument.name)),
-            )
-        return cls(
-            create_model(component.__name__, __config__=_CONFIG, **fields),
-            tuple(item.name for item in arguments if item.kind is item.KEYWORD_ONLY),
-        )
 
     def validate(self, params: Mapping[str, Any], *, where: str) -> dict[str, Any]:
         """Check `params` and fill in the defaults.
@@ -94,8 +75,7 @@ class Parameters:
 
     def as_toml(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values a recipe can set, in the types of TOML, which knows no null."""
-        dumped = self.model.model_construct(**values).model_dump(mode="json", exclude_none=True)
-        return {name: dumped[name] for name in self.from_recipe if name in dumped}
+        return self.model.model_construct(**values).model_dump(mode="json", exclude_none=True)
 
     def describe(self) -> list[dict[str, Any]]:
         """One entry for each parameter a recipe can set: name, type, required, default, help."""
@@ -109,17 +89,42 @@ class Parameters:
                 "help": field.description or "",
             }
             for name, field in self.model.model_fields.items()
-            if name in self.from_recipe
+            if name in properties
         ]
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of what a recipe can set."""
-        schema = self.model.model_json_schema()
-        elsewhere = schema.get("properties", {}).keys() - set(self.from_recipe)
-        for name in elsewhere:
-            del schema["properties"][name]
-        schema["required"] = [n for n in schema.get("required", ()) if n not in elsewhere]
-        return {"properties": {}, **schema}
+        schema = self.model.model_json_schema(mode="serialization")  # leaves out what is excluded
+        return {"properties": {}, "required": [], **schema}
+
+
+def _fields(component: type) -> Iterator[tuple[str, Any]]:
+    init: Callable[..., None] = component.__init__  # type: ignore[misc]
+    if init is object.__init__:
+        return
+    hints, help_texts = get_type_hints(init, include_extras=True), argument_help(component)
+    for argument in list(signature(init).parameters.values())[1:]:
+        settable = argument.kind is argument.KEYWORD_ONLY
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise PluginError(f"{argument} cannot be read as a schema")
+        if settable and argument.name == "name":
+            raise PluginError(
+                "a recipe cannot set an argument 'name': that key of its table names the "
+                "component; call the argument something else"
+            )
+        if argument.name not in hints:
+            raise PluginError(
+                f"argument {argument.name} has no type; the types of the arguments are the "
+                f"schema of a component's parameters"
+            )
+        hint = hints[argument.name]
+        default = ... if argument.default is argument.empty else argument.default
+        about = help_texts.get(argument.name)
+        yield argument.name, (hint, Field(default, description=about, exclude=not settable))
+
+
+def _settable(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(name for name, field in model.model_fields.items() if not field.exclude)
 
 
 def _type_name(annotation: Any) -> str:
@@ -134,12 +139,8 @@ def _type_name(annotation: Any) -> str:
 
 
 def validate_table(
-    model: type[BaseModel],
-    table: Mapping[str, Any],
-    *,
-    where: str,
-    error: type[UsageError],
-) -> BaseModel:
+    model: type[_Model], table: Mapping[str, Any], *, where: str, error: type[UsageError]
+) -> _Model:
     """Validate a table as TOML would hold it, with errors for the person who wrote it.
 
     Strict validation in JSON mode: no conversions except those that TOML's few types need.
@@ -167,7 +168,7 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
     *parents, last = item["loc"]
     field = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = list(_table_at(model, parents).model_fields)
+        known = _settable(_table_at(model, parents))
         nearest = get_close_matches(str(last), known, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
         return f"unknown parameter {field!r}; {hint}"
@@ -193,7 +194,7 @@ def argument_help(component: type) -> dict[str, str]:
     """The texts of the `Args:` sections (Google style) of a class and its bases, by argument."""
     texts: dict[str, str] = {}
     for base in reversed(component.__mro__):
-        texts |= _argument_help(inspect.cleandoc(base.__doc__ or ""))
+        texts |= _argument_help(cleandoc(base.__doc__ or ""))
     return texts
 
 

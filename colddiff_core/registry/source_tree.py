@@ -1,15 +1,30 @@
 """Use a plugin from the folder in which it is written, as if it were installed."""
 
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import read_toml
 from colddiff_core.registry import discovery
 from colddiff_core.registry.components import registry
+from colddiff_core.registry.discovery import Plugin
 from colddiff_core.registry.hookspecs import PROJECT
+from colddiff_core.registry.schema import validate_table
+from colddiff_core.registry.switches import normalized
+
+
+class _Project(BaseModel):
+    name: Annotated[str, Field(min_length=1)]
+    version: str = "0"
+    requires: tuple[str, ...] = Field((), alias="dependencies")
+    entry_points: dict[str, dict[str, str]] = Field({}, alias="entry-points")
+
+
+class _File(BaseModel):
+    project: _Project
 
 
 def use_source_tree(folder: Path) -> str:
@@ -30,36 +45,21 @@ def use_source_tree(folder: Path) -> str:
     path = folder / "pyproject.toml"
     if not path.is_file():
         raise UsageError(f"{folder}: expected the folder of a plugin, it has no pyproject.toml")
-    project = read_toml(path).get("project")
-    points = project.get("entry-points", {}).get(PROJECT) if isinstance(project, dict) else None
-    if not (
-        isinstance(points, dict) and points and all(isinstance(v, str) for v in points.values())
-    ):
+    project = validate_table(_File, read_toml(path), where=str(path), error=UsageError).project
+    points = project.entry_points.get(PROJECT)
+    if not points:
         raise UsageError(
             f"{path}: expected a table [project.entry-points.{PROJECT}] that names the plugin's "
             f'module: fog = "colddiff_fog"'
         )
-    assert isinstance(project, dict)  # noqa: S101 - it has entry points; for the type checker
-    name = _text(project, "name", path)
-    version = _text(project, "version", path) if "version" in project else "0"
-    requires = tuple(filter(lambda item: isinstance(item, str), project.get("dependencies", ())))
     for place in (folder / "src", folder):
         if place.is_dir():
             sys.path.insert(0, str(place.resolve()))
-    others = [pair for pair in discovery.source_trees if pair[0].distribution != name]
-    discovery.source_trees[:] = others
-    for entry, value in points.items():
-        plugin = discovery.Plugin(
-            entry, name, version, module=value.partition(":")[0], requires=requires
-        )
-        discovery.source_trees.append((plugin, EntryPoint(entry, value, PROJECT)))
+    owner, about = normalized(project.name), (project.name, project.version)
+    discovery.source_trees[:] = [
+        *(tree for tree in discovery.source_trees if normalized(tree.distribution) != owner),
+        *(Plugin(name, *about, target=points[name], requires=project.requires) for name in points),
+    ]
     discovery.plugins.cache_clear()
     registry.cache_clear()
-    return name
-
-
-def _text(project: dict[str, Any], key: str, path: Path) -> str:
-    value = project.get(key)
-    if not isinstance(value, str) or not value:
-        raise UsageError(f"{path}: expected a {key} in [project]")
-    return value
+    return project.name

@@ -15,7 +15,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from colddiff_core.registry.hookspecs import PROJECT
@@ -24,43 +23,26 @@ ONLY, DISABLED = "COLDDIFF_PLUGINS", "COLDDIFF_DISABLE_PLUGINS"
 STRICT, TRACE = "COLDDIFF_PLUGINS_STRICT", "COLDDIFF_TRACE_PLUGINS"
 
 
-@dataclass(frozen=True)
-class Switches:
-    """What the environment says about plugins.
+def objection(distribution: str, entry_point: str) -> str | None:
+    """Why a plugin is not to be loaded; None if it is."""
+    names = {normalized(distribution), normalized(entry_point)}
+    if names & _named(DISABLED):
+        return f"named in {DISABLED}"
+    if ONLY in os.environ and distribution != PROJECT and not names & _named(ONLY):
+        return f"not named in {ONLY}" if _named(ONLY) else f"{ONLY} is empty, so none is loaded"
+    return None
 
-    Attributes:
-        only: names of the third-party plugins to load; all when None.
-        disabled: names of the plugins not to load.
-    """
 
-    only: frozenset[str] | None
-    disabled: frozenset[str]
-
-    @classmethod
-    def from_environment(cls) -> "Switches":
-        """Read the variables."""
-        only = os.environ.get(ONLY)
-        return cls(None if only is None else _names(only), _names(os.environ.get(DISABLED, "")))
-
-    def objection(self, distribution: str, entry_point: str) -> str | None:
-        """Why a plugin is not to be loaded; None if it is."""
-        names = {normalized(distribution), normalized(entry_point)}
-        if names & self.disabled:
-            return f"named in {DISABLED}"
-        if self.only is not None and distribution != PROJECT and not names & self.only:
-            return f"not named in {ONLY}" if self.only else f"{ONLY} is empty, so none is loaded"
-        return None
-
-    def unmatched(self, installed: Iterable[tuple[str, str]]) -> list[str]:
-        """A warning for each name that fits none of the (distribution, entry point) pairs."""
-        known = sorted({normalized(name) for pair in installed for name in pair})
-        warnings = []
-        for variable, names in ((ONLY, self.only or ()), (DISABLED, self.disabled)):
-            for name in sorted(set(names) - set(known)):
-                nearest = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-                warnings.append(f"{variable}: no plugin {name!r} is installed{hint}")
-        return warnings
+def unmatched(installed: Iterable[tuple[str, str]]) -> list[str]:
+    """A warning for each name that fits none of the (distribution, entry point) pairs."""
+    known = sorted({normalized(name) for pair in installed for name in pair})
+    warnings = []
+    for variable in (ONLY, DISABLED):
+        for name in sorted(_named(variable) - set(known)):
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            warnings.append(f"{variable}: no plugin {name!r} is installed{hint}")
+    return warnings
 
 
 def is_strict() -> bool:
@@ -84,5 +66,5 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(normalized(name) for name in text.split(",") if name.strip())
+def _named(variable: str) -> set[str]:
+    return {normalized(name) for name in os.environ.get(variable, "").split(",") if name.strip()}

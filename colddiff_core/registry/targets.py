@@ -8,20 +8,18 @@ cannot be followed, which is given the benefit of the doubt. Using the component
 
 import ast
 import builtins
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from colddiff_core.registry.hookspecs import CONTRACTS
 
-_CONTRACTS = dict(contract.split(":") for contract in CONTRACTS.values())
+_CONTRACTS = {contract.partition(":")[2] for contract in CONTRACTS.values()}
 _FOREIGN = sys.stdlib_module_names | {"torch"}  # whose classes are none of ours
-_UNKNOWN = "?"  # a base, or a name, that cannot be followed
-_DEPTH = 8  # modules followed from a class to its base
+_UNKNOWN = "?"  # what cannot be followed; among a module's names: those that cannot be seen
 
 
 def fault_of(target: str, kind: str) -> str | None:
@@ -33,113 +31,82 @@ def fault_of(target: str, kind: str) -> str | None:
     """
     contract = CONTRACTS[kind].partition(":")[2]
     module, _, name = target.partition(":")
-    if _is_plain(module, name, contract):
-        return None
-    tree = _tree(module)
-    if tree is None:
+    if _spec(module) is None:
         return f"there is no module {module}"
-    if name not in tree and "*" not in tree:
+    if not {name, _UNKNOWN} & _names(module).keys():
         return f"{module} has no {name}"
-    roots = set(_roots(module, name, _DEPTH))
-    if _UNKNOWN in roots or contract in roots:
+    if {contract, _UNKNOWN} & _roots(f"{module}.{name}"):
         return None
     return f"{target} is not a {contract}; derive it from colddiff_core.{contract}"
 
 
-def _roots(module: str, name: str, depth: int) -> Iterator[str]:
-    """The contracts, other known classes and unknowns that a name of a module comes from."""
-    if name in _CONTRACTS.values() and _CONTRACTS.get(module, name) == name and _is_core(module):
-        yield name
-        return
-    if module.partition(".")[0] in _FOREIGN:
-        yield "object"
-        return
-    tree = _tree(module)
-    node = None if tree is None else tree.get(name)
-    if isinstance(node, ast.ClassDef):
-        yield "object"
-        for base in node.bases:
-            yield from _base(module, base, depth - 1)
-    elif isinstance(node, ast.ImportFrom | ast.Import) and depth:
-        yield from _base(module, ast.Name(name), depth - 1)
-    else:
-        builtin = node is None and tree is not None and hasattr(builtins, name)
-        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        yield "object" if builtin or function else _UNKNOWN
-
-
-def _base(module: str, base: ast.expr, depth: int) -> Iterator[str]:
-    """Where a base of a class, a name with dots or without, comes from."""
-    first, *rest = ast.unparse(base).split(".")
-    node = (_tree(module) or {}).get(first)
-    if isinstance(node, ast.Import | ast.ImportFrom) and depth:
-        original = next(
-            (alias.name for alias in node.names if alias.asname == first),
-            first,
-        )
-        origin = [_absolute(module, node)] if isinstance(node, ast.ImportFrom) else []
-        *path, name = ".".join([*origin, original, *rest]).split(".")
-        yield from _roots(".".join(path), name, depth)
-    elif rest or not depth:
-        yield _UNKNOWN
-    else:
-        yield from _roots(module, first, depth)
-
-
-def _is_plain(module: str, name: str, contract: str) -> bool:
-    """Whether the class is derived from the contract in so many words; saves parsing the module."""
-    source = _source(module) or b""
-    derived = rf"^class {name}\({contract}\):"
-    imported = rf"^from colddiff_core(\.\w+)? import .*\b{contract}\b(?! as)"
-    return all(re.search(text.encode(), source, re.MULTILINE) for text in (derived, imported))
+def _roots(dotted: str) -> set[str]:
+    """The contracts, or what is unknown, that `package.module.Class` comes from in the end."""
+    roots, seen, waiting = set(), set(), {dotted}
+    while waiting:
+        current = waiting.pop()
+        seen.add(current)
+        module, _, name = current.rpartition(".")
+        package = module.partition(".")[0]
+        if package == "colddiff_core" and name in _CONTRACTS:
+            roots.add(name)
+        elif current == _UNKNOWN or (package not in _FOREIGN and name not in _names(module)):
+            roots.add(_UNKNOWN)
+        elif package not in _FOREIGN:
+            waiting |= set(_names(module)[name]) - seen
+    return roots
 
 
 @cache
-def _source(module: str) -> bytes | None:
-    """The source of a module; None if there is none to be seen."""
+def _names(module: str) -> dict[str, list[str]]:
+    """What a module binds at its top level, each name with the dotted names that it comes from."""
     spec = _spec(module)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
+    if spec is None or not (spec.origin or "").endswith(".py"):
+        return {_UNKNOWN: []}
+    names: dict[str, list[str]] = {}
     try:
-        return Path(spec.origin).read_bytes()
-    except OSError:
-        return None
+        source = Path(f"{spec.origin}i")  # a stub says what a module gives lazily
+        source = source if source.is_file() else source.with_suffix(".py")
+        for node in ast.parse(source.read_bytes()).body:
+            for name, origins in _bindings(node, spec, names):
+                names[_UNKNOWN if name in ("*", "__getattr__") else name] = origins
+    except (OSError, SyntaxError, ValueError, ImportError, RecursionError, MemoryError):
+        names[_UNKNOWN] = []  # using it will tell
+    return names
 
 
-@cache
-def _tree(module: str) -> dict[str, ast.stmt] | None:
-    """What a module binds at its top level; None if there is no such module.
-
-    `*` stands for all that cannot be seen: a star import, a `__getattr__`, no source at all.
-    """
-    if _spec(module) is None:
-        return None
-    source = _source(module)
-    if source is None:
-        return {"*": ast.Pass()}
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return {"*": ast.Pass()}  # using it will tell
-    return dict(_bindings(tree.body))
-
-
-def _bindings(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    for node in body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield ("*" if node.name == "__getattr__" else node.name), node
-        elif isinstance(node, ast.ImportFrom | ast.Import):
+def _bindings(
+    node: ast.AST, spec: ModuleSpec, names: Mapping[str, list[str]]
+) -> Iterator[tuple[str, list[str]]]:
+    match node:
+        case ast.ClassDef():
+            yield node.name, [_origin(ast.unparse(base), spec.name, names) for base in node.bases]
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield node.name, []
+        case ast.Import():
             for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], node
-        else:  # names bound in an `if`, `try`, assignment, …
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-                    yield inner.id, node
-                elif isinstance(inner, ast.ClassDef):
-                    yield inner.name, node
-                elif isinstance(inner, ast.ImportFrom | ast.Import):
-                    for alias in inner.names:
-                        yield alias.asname or alias.name.partition(".")[0], node
+                first = alias.name.partition(".")[0]
+                yield alias.asname or first, [alias.name if alias.asname else first]
+        case ast.ImportFrom():
+            origin = resolve_name("." * node.level + (node.module or ""), spec.parent)
+            for alias in node.names:
+                yield alias.asname or alias.name, [f"{origin}.{alias.name}"]
+        case ast.Name(ctx=ast.Store()):
+            yield node.id, [_UNKNOWN]
+        case _:  # what is bound in an `if`, `try`, assignment, …: by which of its parts is unknown
+            for inner in ast.iter_child_nodes(node):
+                for name, _ in _bindings(inner, spec, names):
+                    yield name, [_UNKNOWN]
+
+
+def _origin(base: str, module: str, names: Mapping[str, list[str]]) -> str:
+    """The dotted name of a base of a class, as a module writes it."""
+    first, _, rest = base.partition(".")
+    if not base.replace(".", "").isidentifier():
+        return _UNKNOWN
+    if first not in names and hasattr(builtins, first):
+        return f"builtins.{base}"
+    return ".".join([*names.get(first, [_UNKNOWN])[:1], rest]) if rest else f"{module}.{first}"
 
 
 @cache
@@ -154,17 +121,3 @@ def _spec(module: str) -> ModuleSpec | None:
         return PathFinder.find_spec(module, places) if places else None
     except (ImportError, ValueError, AttributeError):
         return None
-
-
-def _is_core(module: str) -> bool:
-    return module.partition(".")[0] == "colddiff_core"
-
-
-def _absolute(module: str, node: ast.ImportFrom) -> str:
-    if not node.level:
-        return node.module or ""
-    spec = _spec(module)
-    package = module if spec and spec.submodule_search_locations else module.rpartition(".")[0]
-    for _ in range(node.level - 1):
-        package = package.rpartition(".")[0]
-    return f"{package}.{node.module}" if node.module else package

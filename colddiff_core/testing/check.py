@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from colddiff_core.contracts.errors import ColdDiffError, UnknownComponentError
+from colddiff_core.contracts import errors
 from colddiff_core.registry.hookspecs import KINDS
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
@@ -109,7 +109,8 @@ def checks(kind: str) -> tuple[Check, ...]:
         UnknownComponentError: there is no such kind.
     """
     if kind not in KINDS:
-        raise UnknownComponentError(f"unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
+        known = ", ".join(KINDS)
+        raise errors.UnknownComponentError(f"unknown kind {kind!r}; the kinds are {known}")
     return tuple(
         item
         for module in _LAWS
@@ -134,7 +135,5 @@ def blaming(seed: int | None) -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Type and text of an exception; the text alone of our own, which is a whole sentence."""
-    text = " ".join(str(error).split())[:500]
-    if isinstance(error, ColdDiffError):
-        return text
-    return f"it raised {type(error).__name__}" + (f": {text}" if text else "")
+    text = errors.one_line(error)
+    return text if isinstance(error, errors.ColdDiffError) else f"it raised {text}"

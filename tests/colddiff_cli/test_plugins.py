@@ -134,6 +134,45 @@ def test_check_fails_if_nothing_ran(cli: Cli) -> None:
     assert done.code == 2
 
 
+def test_check_is_not_green_if_nothing_was_built(cli: Cli) -> None:
+    done = cli("plugins", "check", "mnist@colddiff")
+    assert done.code == 1
+    assert done.err.startswith("colddiff: error: essential checks did not run: builds, ")
+    assert done.err.endswith(
+        " of mnist@colddiff: parameter 'folder' has no default: check it with one, or let "
+        "Mnist.example_params return one\n"
+    )
+
+
+def test_failures_that_a_component_declares_are_expected(wrong: Path, cli: Cli) -> None:
+    module = wrong / "wrong_plugin.py"
+    declared = (
+        '    expected_failures = {"level_0_is_the_image": "it is a test"}\n\n    def __init__'
+    )
+    module.write_text(WRONG.replace("    def __init__", declared))
+    options = ["--only", "level_0_is_the_image", "--only", "result_like_the_input"]
+    done = cli("plugins", "check", wrong, *options)
+    assert done.code == 0
+    assert "expected level_0_is_the_image (seed" in done.out
+    assert ": it is a test" in done.out
+    assert done.out.splitlines()[-1] == "1 passed, 0 failed, 0 skipped, 1 expected"
+
+
+def test_doctor_lets_be_what_somebody_disabled(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLDDIFF_DISABLE_PLUGINS", "tensorboard")
+    for cache in (discovery.plugins, registry):
+        cache.cache_clear()
+    try:
+        done = cli("doctor", "--json")
+    finally:
+        monkeypatch.undo()
+        for cache in (discovery.plugins, registry):
+            cache.cache_clear()
+    (found,) = [f for f in json.loads(done.out)["findings"] if f["topic"] == "plugin"]
+    assert (done.code, found["status"]) == (0, "note")
+    assert "tensorboard of colddiff 0.1.0: disabled, named in" in found["text"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

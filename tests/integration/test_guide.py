@@ -14,6 +14,7 @@ from PIL import Image
 
 from colddiff_core.registry.hookspecs import HOOKS, KINDS
 from colddiff_core.registry.switches import DISABLED, ONLY, STRICT, TRACE
+from colddiff_core.testing import checks
 
 GUIDE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
 ROAD, LOOK, _ = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
@@ -67,6 +68,17 @@ def test_six_commands_from_an_idea_to_a_restored_picture(tmp_path: Path) -> None
 def test_every_hook_is_listed_with_its_arguments() -> None:
     rows = re.findall(r"^\| `(colddiff_\w+)` \| (.*?)\|", GUIDE, re.MULTILINE)
     assert {name: tuple(re.findall(r"`(\w+)`", taken)) for name, taken in rows} == HOOKS
+
+
+def test_every_check_is_listed() -> None:
+    listed, kinds = {}, {"every kind", *KINDS}
+    for title, table in re.findall(
+        r"^\| ([\w ]+) \| what it demands \|\n((?:\|.*\n)+)", GUIDE, re.M
+    ):
+        listed[title] = set(re.findall(r"^\| (?:\*\*)?`(\w+)`(?:\*\*)? \|", table, re.M))
+    assert listed.keys() == kinds
+    for kind in KINDS:
+        assert listed["every kind"] | listed[kind] == {check.name for check in checks(kind)}
 
 
 def test_every_switch_is_explained() -> None:

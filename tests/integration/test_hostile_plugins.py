@@ -1,4 +1,4 @@
-"""Twelve distributions that do what they should not, installed side by side."""
+"""Distributions that do what they should not, installed side by side."""
 
 import json
 import subprocess
@@ -39,8 +39,55 @@ HOSTILE: dict[str, str | None] = {
     + component("slow", "colddiff_plugins.samplers.naive:Naive", "sampler"),
     "futurist": component("tomorrow", "colddiff_plugins.samplers.naive:Naive", "sampler"),
     "nothing": None,
+    "speechless": (
+        "class Speechless(Exception):\n    def __str__(self): raise ValueError\n\n"
+        "raise Speechless\n"
+    ),
+    "bad-metadata": component("unread", "colddiff_plugins.samplers.naive:Naive", "sampler"),
+    "bad-points": None,
+    "half-a-line": None,
+    "neighbour": None,
+    "boom": None,  # a package, see below
 }
-"""Name of the distribution -> its module. `twin-one` and `twin-two` are one of the twelve."""
+"""Name of the distribution -> its module."""
+
+BOOM = {
+    "__init__.py": (
+        component("boom", "boom.parts:Boom")
+        + component("bang", "boom.parts:Bang", "exporter").partition("\n\n\n")[2]
+    ),
+    "parts.py": """
+from colddiff_core import Degradation, Exporter
+
+
+class Boom(Degradation):
+    def __init__(self, *, num_steps: int = 3) -> None:
+        super().__init__(num_steps)
+        {}["no key"]
+
+    def forward(self, x0, t, context=None):
+        return x0
+
+
+class Bang(Exporter):
+    suffix = ".bang"
+
+    def export(self, process, path, *, images=None):
+        path.write_text(process.no_such_thing)
+
+    def open(self, path, *, device="auto"):
+        raise NotImplementedError
+""",
+}
+"""A package that is found, and fails when it is used."""
+
+DAMAGE = {
+    "bad-metadata": ("METADATA", b"Metadata-Version: 2.1\nName: \xff\xfe\nVersion: 3.1\n"),
+    "bad-points": ("entry_points.txt", b"[colddiff]\n\xff = \xfe\n"),
+    "half-a-line": ("entry_points.txt", b"[colddiff]\nhalf-a-line\n"),
+    "neighbour": ("entry_points.txt", b"[pytest11]\nneither name nor module\n"),
+}
+"""Files of distributions that no installer would leave so."""
 
 STATUS = {
     "import-error": ("broken", "No module named 'no_such_module_anywhere'"),
@@ -56,6 +103,12 @@ STATUS = {
     "slow": ("active", None),
     "futurist": ("incompatible", "requires colddiff>=99"),
     "nothing": ("broken", "No module named 'nothing'"),
+    "speechless": ("broken", "Speechless: its text cannot be shown"),
+    "bad-metadata": ("broken", "its METADATA cannot be read: UnicodeDecodeError"),
+    "bad-points": ("broken", "its entry_points.txt cannot be read: UnicodeDecodeError"),
+    "half-a-line": ("broken", "its entry point names '', expected 'package.module'"),
+    "neighbour": ("broken", "its entry_points.txt cannot be read: "),
+    "boom": ("active", None),
 }
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -67,6 +120,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, module in HOSTILE.items():
         requires = ["numpy", "colddiff>=99"] if name == "futurist" else ["colddiff>=0.1"]
         install(folder, name, module, version="3.1", requires=requires)
+    (folder / "boom").mkdir()
+    for file, text in BOOM.items():
+        (folder / "boom" / file).write_text(text)
+    for name, (file, content) in DAMAGE.items():
+        (folder / f"{name.replace('-', '_')}-3.1.dist-info" / file).write_bytes(content)
     return folder
 
 
@@ -126,6 +184,19 @@ def test_training_restoring_and_exporting_are_untouched(run: Run, tmp_path: Path
         assert done.returncode == 0, done.stderr
         assert "hello" not in done.stdout
     assert (tmp_path / "from-file/a.png").is_file()
+    lines = BOOM["parts.py"].splitlines()
+    for words, message, line in (
+        (["degrade", "boom", "a.png", "-o", "x.png"], "degradation boom@boom 3.1: KeyError", 8),
+        (["export", "model", "--format", "bang", "-o", "x.bang"], "boom 3.1: AttributeError", 18),
+    ):
+        done = run(*words, COLDDIFF_DISABLE_PLUGINS="slow")
+        assert done.returncode == 1
+        (told,) = (text for text in done.stderr.splitlines() if "error: " in text)
+        assert told.startswith(f"colddiff: error: {message}: ")
+        assert told.endswith(f"boom/parts.py:{line})")
+        assert "Traceback" not in done.stderr
+    assert "no key" in lines[7]
+    assert "no_such_thing" in lines[17]
 
 
 def test_help_version_and_switches_need_no_plugin(run: Run) -> None:

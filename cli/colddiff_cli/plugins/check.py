@@ -19,12 +19,12 @@ from colddiff_core.contracts.errors import (
 )
 from colddiff_core.models.recipe import parse_assignment
 from colddiff_core.registry.components import Registered, registry
-from colddiff_core.registry.deprecations import ColdDiffDeprecationWarning
+from colddiff_core.registry.hookspecs import ColdDiffDeprecationWarning
 from colddiff_core.registry.source_tree import use_source_tree
 from colddiff_core.registry.switches import normalized
 from colddiff_core.testing import Result, check_component
 
-_STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
+_STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "expected": "green"}
 
 
 def check(
@@ -47,7 +47,8 @@ def check(
     """Check that components keep the promises of their kind; exit code 1 if one does not.
 
     A check that fails tells which promise is broken on which input, and the seed of that input.
-    It is a failure, too, if no check could be run at all.
+    A failure is expected where the component declares it, as `expected_failures`. It is a failure,
+    too, if a component could not be built, or no check be run at all.
 
     Example: `colddiff plugins check .` in the folder of a plugin
     """
@@ -57,6 +58,7 @@ def check(
     items = _components(target, kind)
     params = dict(map(parse_assignment, settings or []))
     table = []
+    missed: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     for item in items:
         if not as_json:
@@ -67,6 +69,9 @@ def check(
             only=only,
             on_result=None if as_json else _print_result,
         )
+        for result in results:
+            if result.essential and result.outcome == "skipped":
+                missed.setdefault(f"{item.identity}: {result.detail}", []).append(result.check)
         counts.update(result.outcome for result in results)
         table.append(
             {
@@ -77,14 +82,17 @@ def check(
                 "results": [asdict(result) for result in results],
             }
         )
-    totals = {outcome: counts[outcome] for outcome in _STYLES}
+    totals = {name: counts[name] for name in _STYLES if counts[name] or name != "expected"}
     if as_json:
         show_json({**totals, "components": table})
     else:
         out.print(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
     if counts["failed"]:
         raise typer.Exit(1)
-    if not counts["passed"]:
+    if missed and not everything:
+        causes = (f"{', '.join(names)} of {cause}" for cause, names in missed.items())
+        raise ColdDiffError(f"essential checks did not run: {'; '.join(causes)}")
+    if not counts["passed"] and not counts["expected"]:
         raise ColdDiffError("nothing was checked")
 
 
@@ -104,7 +112,7 @@ def _components(target: str | None, kind: str | None) -> list[Registered]:
     else:
         owner = normalized(target)
         everything = registry().components(kind)
-        named = [item for item in everything if target in item.spellings]
+        named = [item for item in everything if item.is_called(target)]
         found = named or [i for i in everything if normalized(i.distribution) == owner]
     faults = [
         f"{plugin.blame} is {plugin.status}: {plugin.error}"
@@ -124,8 +132,8 @@ def _components(target: str | None, kind: str | None) -> list[Registered]:
 
 def _print_result(result: Result) -> None:
     seed = "" if result.seed is None else f" (seed {result.seed})"
-    why = f": {result.detail}" if result.outcome == "skipped" else ""
+    why = f": {result.detail}" if result.outcome in ("skipped", "expected") else ""
     rest = escaped(f"{result.check}{seed}{why}")
-    out.print(Text.assemble("  ", (result.outcome.ljust(8), _STYLES[result.outcome]), rest))
+    out.print(Text.assemble("  ", (f"{result.outcome:7} ", _STYLES[result.outcome]), rest))
     if result.outcome == "failed":
         out.print(f"           {result.detail}")

@@ -13,7 +13,7 @@ from colddiff_cli.console import out, show_json, show_table
 from colddiff_cli.options import Json, Kind
 from colddiff_core.contracts.errors import ColdDiffError, ParameterError, UnknownComponentError
 from colddiff_core.registry.components import Registered, registry
-from colddiff_core.registry.inventory import Entry, inventory
+from colddiff_core.registry.inventory import Installed, inventory
 from colddiff_core.registry.schema import Parameters
 from colddiff_core.registry.switches import normalized
 
@@ -52,9 +52,9 @@ def info(
             _print(about)
 
 
-def _matches(name: str, kind: str | None) -> list[Entry]:
+def _matches(name: str, kind: str | None) -> list[Installed]:
     everything = [entry for entry in inventory() if kind in (None, entry.kind)]
-    components = [entry for entry in everything if name in entry.spellings]
+    components = [entry for entry in everything if entry.is_called(name)]
     if found := components or [
         entry for entry in everything if normalized(entry.distribution) == normalized(name)
     ]:
@@ -65,7 +65,7 @@ def _matches(name: str, kind: str | None) -> list[Entry]:
     raise UnknownComponentError(f"nothing is named {name!r}; {hint}")
 
 
-def _describe(entry: Entry) -> dict[str, Any]:
+def _describe(entry: Installed) -> dict[str, Any]:
     about: dict[str, Any] = {
         **asdict(entry),
         "target": None,
@@ -95,7 +95,7 @@ def _context(item: Registered) -> dict[str, dict[str, Any]] | None:
     """Names, types and shapes of the context tensors; None if the defaults do not build."""
     for shape in _SHAPES:
         try:
-            degradation = registry().build(item.kind, item.identity)
+            degradation = item.build()
             degradation.check(shape)
         except ParameterError:
             continue

@@ -11,7 +11,7 @@ import typer
 from colddiff_cli.console import out, show_json, show_table
 from colddiff_cli.options import Json, Kind, option
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.registry.inventory import STATUSES, Entry, inventory
+from colddiff_core.registry.inventory import STATUSES, Installed, inventory
 
 app = typer.Typer(add_completion=False)
 _HEADINGS = ("Name", "Kind", "Status", "Distribution", "Version", "Summary")
@@ -51,7 +51,7 @@ def list_plugins(
         show_table([_row(entry) for entry in entries], _HEADINGS)
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: Installed) -> tuple[str, ...]:
     said = entry.error or ". ".join(filter(None, (entry.summary, entry.note)))
     one_line = " ".join(said.split())
     kind = entry.kind or "-"

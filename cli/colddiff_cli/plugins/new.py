@@ -96,7 +96,7 @@ def _check(name: str, kind: str) -> None:
             f"begin with a letter, e.g. 'fog' or 'motion-blur'"
         )
     for item in registry().components(kind):
-        if name in item.spellings:
+        if item.is_called(name):
             raise UsageError(
                 f"{name!r}: is a {kind} of {item.distribution} already; take another name"
             )

@@ -1,7 +1,7 @@
 """`colddiff fog film`: watch the fog lift."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -47,28 +47,35 @@ def film(
 
     Example: `colddiff fog film foggy picture.png -o clearing.gif`
     """
+    import numpy as np
     import torch
+    from PIL import Image
 
-    from colddiff_core import ColdDiffusion, UsageError
-    from colddiff_core.pictures.batches import fit, from_batch, tile, to_batch
-    from colddiff_core.pictures.reading import read_image
-    from colddiff_core.pictures.writing import MAX_SIDE, write_animation
-    from colddiff_core.registry.events import listening
+    from colddiff_core import (
+        ColdDiffusion,
+        UsageError,
+        from_batch,
+        listening,
+        read_image,
+        to_batch,
+    )
 
-    if output.suffix.lower() not in MAX_SIDE:
-        raise UsageError(f"-o {output}: expected a name that ends in {' or '.join(MAX_SIDE)}")
+    if output.suffix.lower() not in (".gif", ".webp"):
+        raise UsageError(f"-o {output}: expected a name that ends in .gif or .webp")
     process = ColdDiffusion.load(model)
     channels, height, width = process.image_shape
-    x0 = torch.from_numpy(
-        to_batch(
-            [fit(read_image(path, 1 if channels == 1 else 3), height, width) for path in pictures]
-        )
-    )
+    kind: Literal[1, 3] = 1 if channels == 1 else 3  # grey or colour
+    sources = [Image.fromarray(read_image(path, kind).squeeze()) for path in pictures]
+    fitted = [np.asarray(source.resize((width, height))) for source in sources]
+    x0 = torch.from_numpy(to_batch([pixels.reshape(height, width, -1) for pixels in fitted]))
     context = process.sample_context(x0, torch.Generator().manual_seed(seed))
     camera = _Camera(process.degrade(x0, context=context))
     with listening(camera):
         process.restore(camera.frames[0], context=context)
-    durations = [_HOLD_MS, *[_FRAME_MS] * (len(camera.frames) - 2), _HOLD_MS]
-    frames = (tile([from_batch(images.numpy())]) for images in camera.frames)
-    write_animation(output, frames, durations)
+    first, *others = (
+        Image.fromarray(np.concatenate(from_batch(images.numpy()), axis=1).squeeze())
+        for images in camera.frames
+    )
+    durations = [_HOLD_MS, *[_FRAME_MS] * (len(others) - 1), _HOLD_MS]
+    first.save(output, save_all=True, append_images=others, duration=durations, loop=0)
     typer.echo(str(output))

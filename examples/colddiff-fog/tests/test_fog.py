@@ -9,9 +9,13 @@ from colddiff_fog.fog import Fog
 from PIL import Image
 
 from colddiff_cli.main import main
-from colddiff_core import ColdDiffusion, ParameterError, build
-from colddiff_core.models.recipe import load_recipe
-from colddiff_core.testing import parametrize_with_checks
+from colddiff_core import (
+    ColdDiffusion,
+    ParameterError,
+    build,
+    load_recipe,
+    parametrize_with_checks,
+)
 
 
 @parametrize_with_checks(Fog, cases=[{}, {"num_steps": 1, "thickness": 0.5, "air": 1.0}])
@@ -20,7 +24,7 @@ def test_conformance(check: Callable[[], None]) -> None:
 
 
 def test_light_fades_with_distance_and_thickness() -> None:
-    fog = Fog((1, 1, 3), num_steps=2, thickness=2.0, air=0.5)
+    fog = Fog(num_steps=2, thickness=2.0, air=0.5)
     depth = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
     seen = fog(torch.full((1, 1, 1, 3), -1.0), torch.tensor([1]), {"depth": depth})
     kept = torch.tensor([1.0, 0.6065307, 0.3678794])  # exp(-d)
@@ -28,7 +32,7 @@ def test_light_fades_with_distance_and_thickness() -> None:
 
 
 def test_the_landscape_is_smooth_and_rises_into_the_distance() -> None:
-    fog = Fog((3, 32, 32))
+    fog = Fog()
     depth = fog.sample_context(torch.zeros(200, 3, 32, 32), torch.Generator().manual_seed(0))
     depth = depth["depth"]
     assert depth.min() >= 0.2
@@ -40,7 +44,7 @@ def test_the_landscape_is_smooth_and_rises_into_the_distance() -> None:
 @pytest.mark.parametrize("params", [{"thickness": 0.0}, {"air": 1.5}])
 def test_bad_parameters_are_named(params: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match=next(iter(params))):
-        Fog((1, 8, 8), **params)
+        Fog(**params)
 
 
 def test_the_recipe_names_the_fog() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from colddiff_core.contracts.errors import PluginError
-from colddiff_core.registry import compatibility, deprecations
+from colddiff_core.registry import compatibility
 from colddiff_core.registry.compatibility import IncompatiblePluginError, check_requirements
-from colddiff_core.registry.deprecations import ColdDiffDeprecationWarning, Deprecation
-from colddiff_core.registry.discovery import Plugin, load_plugin
+from colddiff_core.registry.discovery import Plugin, load_plugin, manager
+from colddiff_core.registry.hookspecs import ColdDiffDeprecationWarning
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +106,11 @@ def load(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin
             "folder: upgrade colddiff",
         ),
         ("@hookimpl\ndef colddiff_training_step(): pass", "active", None),
+        (
+            "@hookimpl(wrapper=True)\ndef colddiff_training_step(): yield",
+            "broken",
+            "its colddiff_training_step is a wrapper, and there is nothing to wrap",
+        ),
     ],
 )
 def test_hooks_of_another_version(
@@ -120,13 +125,15 @@ def test_hooks_of_another_version(
 
 
 def test_what_goes_away_is_told_to_authors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    going = Deprecation("2.0", "use colddiff_degradations")
-    monkeypatch.setattr(deprecations, "HOOKS", {"colddiff_samplers": going})
-    monkeypatch.setattr(deprecations, "ARGUMENTS", {("colddiff_training_step", "step"): going})
+    hook, argument = (
+        ColdDiffDeprecationWarning(f"{what} goes away in 2.0: use something else")
+        for what in ("colddiff_samplers", "step")
+    )
+    monkeypatch.setattr(manager.hook.colddiff_samplers.spec, "warn_on_impl", hook)
+    arguments = {"step": argument}
+    monkeypatch.setattr(manager.hook.colddiff_training_step.spec, "warn_on_impl_args", arguments)
     with pytest.warns(ColdDiffDeprecationWarning) as caught:
         plugin = load("@hookimpl\ndef colddiff_training_step(step): pass", tmp_path, monkeypatch)
     assert plugin.status == "active"
-    assert sorted(str(item.message) for item in caught) == [
-        f"unknown 0: {what} goes away in colddiff 2.0: use colddiff_degradations"
-        for what in ("colddiff_samplers", "colddiff_training_step(step)")
-    ]
+    assert {str(item.message) for item in caught} == {str(hook), str(argument)}
+    assert {Path(item.filename).name for item in caught} == {"some_plugin.py"}

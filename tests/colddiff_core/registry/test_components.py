@@ -76,13 +76,13 @@ def test_a_builtin_shadows_a_namesake_that_its_full_name_still_reaches() -> None
     found = Registry([third_party("other", "naive"), third_party("colddiff", "naive")])
     assert found.find("sampler", "naive").distribution == "colddiff"
     assert found.find("sampler", "naive@other").distribution == "other"
-    assert [found.is_shadowed(item) for item in found.components()] == [False, True]
+    assert [item.distribution for item in found.meanings("sampler", "naive")] == ["colddiff"]
 
 
 def test_a_third_partys_name_is_shadowed_by_an_alias_too() -> None:
     builtin = Plugin("x", "colddiff", "1", (("sampler", Component("a", "m:C", "", ("b",))),))
     found = Registry([third_party("other", "b"), builtin])
-    assert [item.name for item in found.components() if found.is_shadowed(item)] == ["b"]
+    assert [item.name for item in found.meanings("sampler", "b")] == ["a"]
     assert found.find("sampler", "b").name == "a"
 
 
@@ -165,3 +165,80 @@ def test_a_broken_plugin_is_kept_with_its_cause(
     assert "\n" not in plugin.error
     assert not plugin.components
     assert capsys.readouterr().out == ""
+
+
+def test_distributions_are_compared_as_package_indexes_do() -> None:
+    found = Registry([third_party("Some_Fog", "fog")])
+    for written in ("fog@some-fog", "fog@SOME.fog", "fog@Some_Fog", "fog"):
+        assert found.find("sampler", written).distribution == "Some_Fog"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("rain@Some-Rain", "sampler 'rain@Some-Rain' is not installed: pip install Some-Rain"),
+        ("rain@some-fog", "unknown sampler 'rain@some-fog'; known: fog"),
+        ("rain@-r evil", "unknown sampler 'rain@-r evil'; known: fog"),
+        ("x@idle", "unknown sampler 'x@idle'; known: fog; not loaded: idle (disabled)"),
+    ],
+)
+def test_a_missing_plugin_is_to_be_installed(name: str, message: str) -> None:
+    idle = Plugin("x", "idle", "1.0", error="as somebody wants", status="disabled")
+    plugins = [third_party("some-fog", "fog"), *([idle] if "idle" in name else [])]
+    with pytest.raises(UnknownComponentError) as caught:
+        Registry(plugins).find("sampler", name)
+    assert str(caught.value).startswith(message)
+
+
+FAULTY = """
+import sys
+from colddiff_core import Sampler
+
+
+class Still(Sampler):
+    def step(self, x_t, x0_hat, t, s, degradation, context): return x_t
+
+
+class Raises(Still):
+    def __init__(self) -> None:
+        int("no number")
+
+
+class Exits(Still):
+    def __init__(self) -> None:
+        sys.exit(3)
+
+
+class Named(Still):
+    def __init__(self, *, name: str = "x") -> None:
+        print(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            "Raises",
+            "ValueError: invalid literal for int() with base 10: 'no number' ({file}:12)",
+        ),
+        ("Exits", "SystemExit: 3 ({file}:17)"),
+        (
+            "Named",
+            "Named: a recipe cannot set an argument 'name': that key of its table names the "
+            "component; call the argument something else",
+        ),
+    ],
+)
+def test_a_constructor_that_fails_names_the_plugin_and_the_authors_line(
+    target: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "faulty_plugin.py"
+    file.write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty_plugin", raising=False)
+    component = Component("bad", f"faulty_plugin:{target}", "")
+    plugin = Plugin("x", "other", "2.0", (("sampler", component),))
+    with pytest.raises(PluginError) as caught:
+        Registry([plugin]).build("sampler", "bad")
+    assert str(caught.value) == "sampler bad@other 2.0: " + message.format(file=file)

@@ -1,6 +1,8 @@
 """What plugins are told, and what they cannot spoil."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,24 @@ def test_training_tells_what_it_logs_and_tensorboard_draws_it(tmp_path: Path) ->
 
 def test_nobody_listens() -> None:
     emit("colddiff_sampling_step", step=None, process=None)
+
+
+def test_a_process_by_hand_loads_no_plugin() -> None:
+    program = (
+        "import torch\n"
+        "from colddiff_core import ColdDiffusion, Degradation, Sampler\n"
+        "class Fade(Degradation):\n"
+        "    def forward(self, x0, t, context=None): return x0\n"
+        "class Last(Sampler):\n"
+        "    def step(self, x_t, x0_hat, t, s, degradation, context): return x0_hat\n"
+        "class Same(torch.nn.Module):\n"
+        "    image_shape, size_multiple, reach = (1, 4, 4), 1, 0\n"
+        "    def forward(self, x, t): return x\n"
+        "ColdDiffusion(Fade(2), Same(), Last()).restore(torch.zeros(1, 1, 4, 4))\n"
+        "from colddiff_core.registry.discovery import manager, plugins\n"
+        "print(plugins.cache_info().currsize, len(manager.list_name_plugin()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "0 0\n"), done.stderr

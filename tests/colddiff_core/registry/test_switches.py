@@ -2,15 +2,20 @@
 
 import pytest
 
-from colddiff_core.registry.switches import Switches, is_strict, is_traced, normalized, trace
+from colddiff_core.registry.switches import (
+    is_strict,
+    is_traced,
+    normalized,
+    objection,
+    trace,
+    unmatched,
+)
 
 
-def switches(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Switches:
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COLDDIFF_PLUGINS", "COLDDIFF_DISABLE_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    return Switches.from_environment()
 
 
 @pytest.mark.parametrize(
@@ -28,18 +33,20 @@ def switches(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Switches:
 def test_by_distribution_or_entry_point_in_any_spelling(
     variables: dict[str, str], allowed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = switches(monkeypatch, **variables)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     installed = {"colddiff": "samplers", "colddiff-fog": "fog", "my.rain": "rain"}
     assert allowed == {
         distribution
         for distribution, entry_point in installed.items()
-        if found.objection(distribution, entry_point) is None
+        if objection(distribution, entry_point) is None
     }
 
 
 def test_a_name_that_matches_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = switches(monkeypatch, COLDDIFF_PLUGINS="fogg,fog", COLDDIFF_DISABLE_PLUGINS="xyz")
-    assert found.unmatched([("colddiff-fog", "fog")]) == [
+    monkeypatch.setenv("COLDDIFF_PLUGINS", "fogg,fog")
+    monkeypatch.setenv("COLDDIFF_DISABLE_PLUGINS", "xyz")
+    assert unmatched([("colddiff-fog", "fog")]) == [
         "COLDDIFF_PLUGINS: no plugin 'fogg' is installed; did you mean 'fog'?",
         "COLDDIFF_DISABLE_PLUGINS: no plugin 'xyz' is installed",
     ]
