@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core.contracts.component import name_of
-from colddiff_core.contracts.degradation import Context, Degradation, ImageShape
+from colddiff_core.contracts.degradation import Context, Degradation, ImageShape, TensorSpec
 from colddiff_core.contracts.errors import ContextError, ParameterError, UsageError
 from colddiff_core.registry.components import registry
 from colddiff_core.testing.check import Check, blaming, check
@@ -340,3 +340,22 @@ def on_scenes(*kinds: str, essential: bool = False) -> Callable[[Callable[[Scene
         return check(*kinds, essential=essential)(on_each)
 
     return of
+
+
+def expect_the_spec(scene: Scene, context: Context, images: Tensor) -> None:
+    """Compare a context for some images with `context_spec`."""
+    spec = scene.d.context_spec(scene.shape)
+    if set(context) != set(spec):
+        scene.fail(f"the context holds {sorted(context)}, the spec {sorted(spec)}")
+    for name, value in context.items():
+        if not isinstance(spec[name], TensorSpec):
+            scene.fail(f"context_spec[{name!r}] is {spec[name]!r:.40}, no TensorSpec")
+        expected = (spec[name].dtype, (len(images), *spec[name].shape), images.device)
+        found = (value.dtype, tuple(value.shape), value.device)
+        if found != expected:
+            scene.fail(
+                f"context[{name!r}] is {found[0]} {found[1]} on {found[2]} for {len(images)} "
+                f"images of {images.dtype}, not {expected[0]} {expected[1]} on {expected[2]}"
+            )
+        if value.is_floating_point() and not value.isfinite().all():
+            scene.fail(f"context[{name!r}] is not finite")

@@ -14,8 +14,7 @@ from colddiff_core.contracts.prior import Prior
 from colddiff_core.contracts.timesteps import evenly
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build, registry
-from colddiff_core.testing.laws.context import expect_the_spec
-from colddiff_core.testing.scenes import Scene, images, make, scenes, seeded
+from colddiff_core.testing.scenes import Scene, expect_the_spec, images, make, scenes, seeded
 from colddiff_core.testing.stand_ins import TinyRestorer
 from colddiff_core.testing.subject import SMALL, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped

@@ -1,11 +1,9 @@
 """Laws of what is drawn: the context of a degradation, as its spec says; what a prior draws."""
 
 import torch
-from torch import Tensor
 
-from colddiff_core.contracts.degradation import Context, TensorSpec
 from colddiff_core.testing.check import check
-from colddiff_core.testing.scenes import Scene, estimate, make, on_scenes, seeded
+from colddiff_core.testing.scenes import Scene, estimate, expect_the_spec, make, on_scenes, seeded
 from colddiff_core.testing.subject import Subject
 from colddiff_core.testing.verdict import CheckFailed
 
@@ -78,22 +76,3 @@ def estimated_context_matches_its_spec(scene: Scene) -> None:
     found = estimate(scene, x_t)
     if found is not None:
         expect_the_spec(scene, found, x_t)
-
-
-def expect_the_spec(scene: Scene, context: Context, images: Tensor) -> None:
-    """Compare a context for some images with `context_spec`."""
-    spec = scene.d.context_spec(scene.shape)
-    if set(context) != set(spec):
-        scene.fail(f"the context holds {sorted(context)}, the spec {sorted(spec)}")
-    for name, value in context.items():
-        if not isinstance(spec[name], TensorSpec):
-            scene.fail(f"context_spec[{name!r}] is {spec[name]!r:.40}, no TensorSpec")
-        expected = (spec[name].dtype, (len(images), *spec[name].shape), images.device)
-        found = (value.dtype, tuple(value.shape), value.device)
-        if found != expected:
-            scene.fail(
-                f"context[{name!r}] is {found[0]} {found[1]} on {found[2]} for {len(images)} "
-                f"images of {images.dtype}, not {expected[0]} {expected[1]} on {expected[2]}"
-            )
-        if value.is_floating_point() and not value.isfinite().all():
-            scene.fail(f"context[{name!r}] is not finite")

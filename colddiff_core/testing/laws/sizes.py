@@ -6,8 +6,7 @@ from torch import Tensor
 from colddiff_core.contracts.degradation import Context, Degradation
 from colddiff_core.contracts.errors import ParameterError
 from colddiff_core.testing.check import check, one_line
-from colddiff_core.testing.laws.context import expect_the_spec
-from colddiff_core.testing.scenes import first_scene, images, make, seeded
+from colddiff_core.testing.scenes import expect_the_spec, first_scene, images, make, seeded
 from colddiff_core.testing.subject import ImageShape, Subject
 from colddiff_core.testing.verdict import CheckFailed, CheckSkipped
 
