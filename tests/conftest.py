@@ -111,11 +111,11 @@ class Done:
 def cli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Done]:
-    """Run the command line in this process, where torch is loaded already, in `tmp_path`."""
+    """Run the command line in this process, where torch is loaded, in `cwd` or `tmp_path`."""
     from colddiff_cli.main import main
 
-    def run(*words: object) -> Done:
-        monkeypatch.chdir(tmp_path)
+    def run(*words: object, cwd: Path = tmp_path) -> Done:
+        monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["colddiff", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from commands import colddiff, succeed
+from commands import succeed
 from conftest import Done
 
 from colddiff_cli.reproduce import plan
@@ -81,39 +81,42 @@ def test_the_page_needs_nothing_else(done: Path) -> None:
     assert "This is not the FID" in text
 
 
-def test_the_same_command_takes_the_trained_model(done: Path) -> None:
+def test_the_same_command_takes_the_trained_model(done: Path, cli: Callable[..., Done]) -> None:
     weights = done / "out/mnist/model/model.safetensors"
     before = weights.stat().st_mtime_ns
     first = json.loads((done / "out/results.json").read_text())["sets"]["mnist"]
-    again = colddiff(*command("--json"), cwd=done)
-    assert again.returncode == 0
-    assert "trained before" in again.stderr
-    second = json.loads(again.stdout)["sets"]["mnist"]
+    again = cli(*command("--json"), cwd=done)
+    assert again.code == 0
+    assert "trained before" in again.err
+    second = json.loads(again.out)["sets"]["mnist"]
     assert second["evaluation"]["protocol"] == first["evaluation"]["protocol"]
     for row, figures in first["evaluation"]["rows"].items():
         assert second["evaluation"]["rows"][row] == pytest.approx(figures, rel=1e-3)
     assert weights.stat().st_mtime_ns == before
-    other = colddiff(*command(budget="4"), cwd=done)
-    assert other.returncode == 2
-    assert "budget was '3' and is '4'; name another folder with -o" in other.stderr
+    other = cli(*command(budget="4"), cwd=done)
+    assert other.code == 2
+    assert "budget was '3' and is '4'; name another folder with -o" in other.err
 
 
-def test_a_model_from_elsewhere_is_evaluated(done: Path) -> None:
+def test_a_model_from_elsewhere_is_evaluated(done: Path, cli: Callable[..., Done]) -> None:
     model = str(done / "out/mnist/model")
     options = ("--model", model, "--images", "4", "--features", "none", "--json", "-o", "other")
     options += TINY
-    found = json.loads(succeed("reproduce", "table1", *options, cwd=done))
+    evaluated = cli("reproduce", "table1", *options, cwd=done)
+    assert evaluated.code == 0, evaluated.err
+    found = json.loads(evaluated.out)
     assert found["sets"]["mnist"]["evaluation"]["protocol"]["images"] == 4
     assert "frechet" not in found["sets"]["mnist"]["evaluation"]["rows"]["direct"]
-    wrong = colddiff("reproduce", "table2", *options, cwd=done)
-    assert wrong.returncode == 2
-    assert "undoes another degradation than the table's: gaussian-blur" in wrong.stderr
+    wrong = cli("reproduce", "table2", *options, cwd=done)
+    assert wrong.code == 2
+    assert "undoes another degradation than the table's: gaussian-blur" in wrong.err
 
 
-def test_generation_hot_and_cold(tmp_path: Path) -> None:
+def test_generation_hot_and_cold(tmp_path: Path, cli: Callable[..., Done]) -> None:
     options = ("--budget", "2", "--images", "4", *TINY)
-    printed = succeed("reproduce", "generation", "-o", "out", *options, cwd=tmp_path)
-    assert "cold, broken symmetry" in printed
+    printed = cli("reproduce", "generation", "-o", "out", *options)
+    assert printed.code == 0, printed.err
+    assert "cold, broken symmetry" in printed.out
     found = json.loads((tmp_path / "out/results.json").read_text())["sets"]["mnist"]
     assert found["evaluation"]["protocol"]["images"] == 4
     rows = found["evaluation"]["rows"]
