@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -77,7 +77,7 @@ def task_of_objects(
     """
     if not isinstance(settings, TrainTable):
         checked = validate_table(TrainTable, settings, where="settings", error=RecipeError)
-        settings = cast(TrainTable, checked)
+        settings = checked
     data = data_of(images)
     restorer = process.restorer
     if isinstance(restorer, Restorer) and tuple(restorer.image_shape) != tuple(data.image_shape):
