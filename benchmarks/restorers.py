@@ -110,7 +110,7 @@ def main() -> None:
     photographs = read(options.photographs)
     measured = middles(read(options.measured)[::2])
     seconds = seconds_per_step({name: VARIANTS[name] for name in options.only}, photographs)
-    console = Console(width=140)
+    console = Console(width=160)
     table = Table(
         *("network", "weights", "ms/step", "steps", "1.6 px: one step / Alg. 2"),
         *("3 px: one step / Alg. 2", "ORT, ms", "tiles differ"),
