@@ -18,6 +18,7 @@ from typing import Any
 from colddiff_core.contracts.errors import RecipeError, UsageError
 
 _PART = ".{}.part"
+_PIECE = 1 << 20  # bytes; some files of the kernel say that they are empty
 
 # Strings and comments, in which brackets and dots mean nothing; what is between keys and values
 _TEXT = re.compile(
@@ -139,8 +140,10 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: as for `open_regular`.
     """
     with open_regular(path, limit) as file:
+        # Room is made for what is read: no more than the file says, or a little where it says 0
+        limit = min(limit, max(os.fstat(file.fileno()).st_size, _PIECE))
         content = file.read(limit + 1)
-    if len(content) > limit:  # some files of the kernel say that they are empty
+    if len(content) > limit:
         raise _too_large(path, limit)
     return content
 
