@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from sealing import sealed_again
 
 from colddiff_core import ColdDiffusion
-from colddiff_core.contracts.errors import ColdDiffError, ModelFileError
+from colddiff_core.contracts.errors import ColdDiffError, ModelFileError, UsageError
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.digest import BLANK, KEY, sealed
 from colddiff_exporters.gate.message import MAX_FIELDS, UnsafeFileError, parse
@@ -293,6 +293,21 @@ def test_onnx_runtime_is_given_what_was_judged_alone(small: Small, tmp_path: Pat
 
 def onnx_digest(content: bytes) -> bytes:
     return content[content.rindex(KEY.encode()) :][len(KEY) + 2 :][: len(BLANK)]
+
+
+def test_a_result_that_is_no_picture_is_an_error(small: Small, tmp_path: Path) -> None:
+    model = onnx.load(small[1])
+    loop_of(model).output[0] = "without"
+    nan = helper.make_tensor("nan", TensorProto.FLOAT, [1], [float("nan")])
+    model.graph.initializer.append(nan)
+    model.graph.node.append(helper.make_node("Add", ["without", "nan"], ["x0"]))
+    path = tmp_path / "nan.onnx"
+    path.write_bytes(sealed_again(model))
+    with pytest.raises(ColdDiffError, match=r"nan.onnx: .* not finite"):
+        OnnxSampler(path).restore(np.zeros((1, 1, 8, 8), np.float32))
+    for batch in (np.zeros((0, 1, 8, 8), np.float32), np.zeros((1, 1, 8, 8), np.uint8)):
+        with pytest.raises(UsageError, match="images: expected"):
+            OnnxSampler(small[1]).restore(batch)
 
 
 CASES = {

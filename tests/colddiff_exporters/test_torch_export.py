@@ -55,7 +55,7 @@ def test_it_explains_itself_and_names_no_place(made: Made) -> None:
 
 def test_misuse_is_explained(made: Made) -> None:
     sampler = TorchSampler(made[1], device="cpu")
-    with pytest.raises(UsageError, match=r"expected \(batch, 3, 8, 8\)"):
+    with pytest.raises(UsageError, match=r"expected \(batch, 3, height, width\)"):
         sampler.restore(np.zeros((1, 1, 8, 8), np.float32))
     with pytest.raises(UsageError, match="do not fit the file"):
         sampler.restore(np.zeros((1, 3, 8, 8), np.float32))
@@ -113,8 +113,7 @@ def add(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
         (in_json("weights_config.json", '"weight_0"', '"../../etc"'), "a pickle or an object"),
         (add("data/constants/custom_obj_0", b"x"), "a member"),
         (add("../evil", b"x"), "a member"),
-        (add("data/sample_inputs/model.pt", pickle.dumps(Evil())), "not a usable .pt2 file"),
-        (in_json("colddiff.json", '"[3, 8, 8]"', '"[[["'), "damaged"),
+        (in_json("colddiff.json", '"[3,8,8]"', '"[[["'), "damaged"),
     ],
 )
 def test_what_torch_would_trust_is_refused(
@@ -124,6 +123,31 @@ def test_what_torch_would_trust_is_refused(
     path.write_bytes(edited(made[1], edit))
     with pytest.raises(ModelFileError, match=message):
         TorchSampler(path, device="cpu")
+
+
+@pytest.mark.parametrize("place", ["before", "between", "as sample inputs"])
+def test_torch_is_given_what_was_judged_alone(made: Made, tmp_path: Path, place: str) -> None:
+    """Two readers may see two archives in one file, by the directory that each of them finds."""
+    honest, evil = made[1].read_bytes(), pickle.dumps(Evil())
+    hostile = edited(made[1], add("data/constants/custom_obj_0", evil))
+    if place == "between":  # a second directory, with a comment that holds the end of the first
+        directory = hostile[hostile.index(b"PK\x01\x02") :]
+        honest = edited(made[1], lambda _: None)
+        split = honest.index(b"PK\x01\x02")
+        hostile, honest = b"", honest[:split] + directory + honest[split:]
+    elif place == "as sample inputs":
+        hostile, honest = b"", edited(made[1], add("data/sample_inputs/model.pt", evil))
+    path = tmp_path / "two.pt2"
+    path.write_bytes(hostile + honest)
+    try:
+        archive = read_archive(path)
+    except ModelFileError:
+        assert place == "between"  # the offsets do not fit: nothing is read at all
+        return
+    assert archive.content.startswith(b"PK\x03\x04")
+    assert evil not in archive.content
+    assert len(archive.content) < len(made[1].read_bytes()) + 1000
+    assert TorchSampler(path, device="cpu").image_shape == (3, 8, 8)
 
 
 def test_mutated_files_are_refused_or_right(made: Made, tmp_path: Path) -> None:
