@@ -505,12 +505,10 @@ class NoOperatorInOnnx(Fade):
         return torch.special.bessel_j0(x0.float())
 
 
-@caught_by("parameters_documented", "'num_steps' is not explained")
+@caught_by("parameters_documented", "'speed' is not explained in the docstring of Unexplained")
 class Unexplained(Fade):
-    """Fade.
-
-    Args:
-    """
+    def __init__(self, *, speed: float = 1.0) -> None:  # noqa: ARG002
+        super().__init__()
 
 
 @caught_by("parameters_documented", r"a recipe cannot set 'num_steps', because it is positional")
