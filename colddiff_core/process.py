@@ -279,9 +279,8 @@ class ColdDiffusion(Process):
         recipe = load_model_recipe(folder)
         if recipe.image_shape is None:
             raise ModelFolderError(f"{folder}: its recipe has no image_shape")
-        given = (degradation, restorer, sampler, prior)
-        parts = dict(zip(("degradation", "restorer", "sampler", "prior"), given, strict=True))
-        process = cls.from_recipe(recipe, recipe.image_shape, **parts)
+        given = dict(degradation=degradation, restorer=restorer, sampler=sampler, prior=prior)  # noqa: C408
+        process = cls.from_recipe(recipe, recipe.image_shape, **given)
         levels = recipe.degradation.params.get("num_steps", process.num_steps)
         if levels != process.num_steps:
             raise ModelFolderError(

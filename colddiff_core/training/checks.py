@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from colddiff_core.contracts.component import name_of
-from colddiff_core.contracts.errors import UsageError
+from colddiff_core.contracts.errors import UsageError, one_line
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.training.engine import Engine, reconstruction_loss
 from colddiff_core.training.minibatch import Feed
@@ -35,7 +35,7 @@ def check_parts(engine: Engine, feed: Feed) -> None:
         except (RuntimeError, TypeError, ValueError, LookupError) as error:
             raise UsageError(
                 f"restorer {name_of(network)}: cannot be called with images {shape} and levels "
-                f"{tuple(t.shape)}: {_first_line(error)}"
+                f"{tuple(t.shape)}: {one_line(error, type(network).__module__)}"
             ) from error
         _expect(f"restorer {name_of(network)}", x0_hat, shape, *_FLOATING)
         return x0_hat  # type: ignore[no-any-return]
@@ -92,9 +92,5 @@ def check_compiler(device: torch.device) -> None:
     except Exception as error:  # whatever a backend raises
         raise UsageError(
             f"train.compile: torch.compile does not work on {device}, install a compiler or leave "
-            f"it out: {_first_line(error)}"
+            f"it out: {str(error).partition(chr(10))[0]}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -120,7 +120,8 @@ def prepare(task: Task, world: World, precision: str | None = None) -> Engine:
             *(settings.warmup_steps, settings.steps),
         )
     if settings.precision == "auto":
-        precision = precision or ("bf16" if _computes_in_bf16(world.device) else "fp32")
+        if precision not in ("bf16", "fp32"):
+            precision = "bf16" if _computes_in_bf16(world.device) else "fp32"
         settings = settings.model_copy(update={"precision": precision})
         _log.info("train.precision: auto is %s on %s", precision, world.device)
     check_process(task.process)

@@ -161,11 +161,8 @@ def describe(
         graph: the kind of graph.
         static_steps: the only number of steps it takes.
         precision: of the restorer.
-
-    Raises:
-        UsageError: a part was not made by `build`.
     """
-    from colddiff_core.models.folder import component_configs, resolved_recipe
+    from colddiff_core.models.folder import components, resolved_recipe
 
     recipe = resolved_recipe(process).model_copy(update={"data": None})
     learnt = process.prior.state_dict() if process.prior is not None else {}
@@ -182,7 +179,7 @@ def describe(
         size_multiple=getattr(process.restorer, "size_multiple", None) or 1,
         recipe_table=recipe.model_dump(mode="json", exclude_none=True),
         prior_state={name: value.tolist() for name, value in learnt.items()},
-        components=[config.provenance for config in component_configs(process).values()],
+        components=components(process),
         training=process.provenance.get("training", {}),
     ).properties
 
