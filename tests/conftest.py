@@ -59,6 +59,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def operators() -> Iterator[None]:
+    """Let torch.onnx parse its library of operators once, rather than twice in each export."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    once = functools.cache(ONNXRegistry.from_torchlib)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(once))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with recorded arrays and real images, which not everybody has."""
