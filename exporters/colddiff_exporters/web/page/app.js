@@ -45,7 +45,8 @@ const weigh = (values, start, stride, weights) => {
 };
 
 // Levels (C, H, W) of a picture of fullWidth x fullHeight that covers the model's size, cropped to
-// it, as `--resize` has them; `pixels(left, top, width, height)` gives RGBA bytes
+// it, as `--resize` has them; `pixels(left, top, width, height)` gives RGBA bytes. As Pillow does,
+// levels are rounded between the passes; from 13 on it begins with the other one if twice as tall.
 const fit = (fullWidth, fullHeight, pixels, [channels, height, width]) => {
   const scale = Math.min(fullWidth / width, fullHeight / height);
   const across = weightsOf(fullWidth, width, scale);
@@ -53,15 +54,16 @@ const fit = (fullWidth, fullHeight, pixels, [channels, height, width]) => {
   const [left, right] = [across[0].first, across.at(-1).end];
   const [top, bottom] = [down[0].first, down.at(-1).end];
   const row = width * channels;
-  const narrow = new Uint8ClampedArray((bottom - top) * row); // which rounds as Pillow does
+  const narrow = new Uint8ClampedArray((bottom - top) * row);
   for (let y = top; y < bottom; y += BAND) {
     const rows = Math.min(BAND, bottom - y);
     const levels = toLevels(pixels(left, y, right - left, rows), channels);
     for (let k = 0; k < rows; k++)
       across.forEach(({ first, weights }, x) => {
-        const start = (k * (right - left) + first - left) * channels;
+        const from = (k * (right - left) + first - left) * channels;
+        const to = (y - top + k) * row + x * channels;
         for (let c = 0; c < channels; c++)
-          narrow[(y - top + k) * row + x * channels + c] = weigh(levels, start + c, channels, weights);
+          narrow[to + c] = weigh(levels, from + c, channels, weights);
       });
   }
   const fitted = new Uint8ClampedArray(row * height);
@@ -113,7 +115,7 @@ const read = async (blob, name, shape, notes) => {
     throw new Error(`${name} is not a picture that this browser can decode. Choose another.`);
   });
   const pixels = (left, top, width, height) => {
-    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    const context = new OffscreenCanvas(width, height).getContext("2d");
     context.drawImage(picture, -left, -top);
     const rgba = context.getImageData(0, 0, width, height).data;
     for (let p = 3; p < rgba.length; p += 4)
@@ -147,10 +149,10 @@ const clear = () => {
 
 const restore = async (isLatest) => {
   const { model, ort, session } = await loaded;
-  const [shape, files, { validity, valueAsNumber: steps }] = [
-    model.image_shape, element("file").files, element("steps"),
-  ];
-  if (!validity.valid)
+  const shape = model.image_shape;
+  const { files } = element("file");
+  const steps = element("steps").valueAsNumber;
+  if (!element("steps").validity.valid)
     throw new Error(`Steps: expected a whole number from 1 to ${model.num_steps}.`);
   const blob = files[0] ?? (model.sample && (await (await get(model.sample)).blob()));
   if (!blob) return say("Choose a degraded picture, or drop one here.", "ready");
@@ -174,7 +176,8 @@ const restore = async (isLatest) => {
   };
   Object.assign(element("step"), { max: steps, value: steps, disabled: false });
   showStep(steps);
-  say([`${steps} steps in ${Math.round(performance.now() - began)} ms.`, ...notes].join(" "), "done");
+  const taken = Math.round(performance.now() - began);
+  say([`${steps} steps in ${taken} ms.`, ...notes].join(" "), "done");
 };
 
 // One picture after the other, as a session takes them; only the last that was asked for is shown
