@@ -157,6 +157,8 @@ def test_the_page_counts_and_converts_as_python_does() -> None:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with its runtime beside it, which takes npm and its registry, and pictures for it."""
+    if BROWSER is None:
+        pytest.skip("needs chromium or chrome")
     folder = tmp_path_factory.mktemp("web") / "page"
     process = tiny_process("pixelate", shape=SHAPE, num_steps=3)
     images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -186,8 +188,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def seen(page: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the page shows at the end of each scene."""
-    if BROWSER is None:
-        pytest.skip("needs chromium or chrome")
     (page / "driver.js").write_text(f"const SCENES = {json.dumps(SCENES)};" + DRIVER)
     html = (page / "index.html").read_text()
     script = '<script type="module" src="driver.js"></script></body>'
