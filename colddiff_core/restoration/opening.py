@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colddiff_core.contracts.errors import ModelFileError, UsageError
 from colddiff_core.contracts.exporter import Exporter
@@ -10,19 +10,22 @@ from colddiff_core.contracts.model import Model
 from colddiff_core.models.facts import describe_folder
 from colddiff_core.registry.components import registry
 
+if TYPE_CHECKING:
+    from colddiff_core.process import ColdDiffusion
+
 
 def open_model(
-    source: Path | str,
+    source: "Path | str | ColdDiffusion",
     *,
     device: str = "auto",
     sampler: str | None = None,
     seconds: float | None = None,
     memory: int | None = None,
 ) -> Model:
-    """Open a model folder or an exported file.
+    """Open a model folder or an exported file, or take a process as a model.
 
     Args:
-        source: the folder or file.
+        source: the folder, the file, or the process.
         device: `auto`, `cpu`, `cuda`, or what else the runtime has.
         sampler: another sampler than the model's own; a file has its sampler inside.
         seconds: the most that opening a file may take, and each call. A file of a stranger's is
@@ -33,19 +36,27 @@ def open_model(
         UsageError: missing, damaged, of an unknown format, or the device cannot be had.
         TimeLimitError: opening took longer than `seconds`.
     """
+    if not isinstance(source, Path | str):
+        return _of_process(source, "the process", device, sampler)
     path = Path(source)
     exporter = _exporter_of(path)
     if exporter is None:
         if seconds is not None:
             raise UsageError(f"time limit: {path} is a model folder, a limit is for exported files")
-        from colddiff_core.restoration.folder_model import FolderModel  # torch
+        from colddiff_core.process import ColdDiffusion  # torch
 
-        return FolderModel(path, device=device, sampler=sampler)
+        return _of_process(ColdDiffusion.load(path), str(path), device, sampler)
     if sampler is not None:
         raise UsageError(f"--sampler: {path} has its sampler inside; use the model folder")
     if seconds is not None or memory is not None:
         return exporter.open_limited(path, device=device, seconds=seconds, memory=memory)
     return exporter.open(path, device=device)
+
+
+def _of_process(process: "ColdDiffusion", name: str, device: str, sampler: str | None) -> Model:
+    from colddiff_core.restoration.process_model import ProcessModel
+
+    return ProcessModel(process, name=name, device=device, sampler=sampler)
 
 
 def describe_model(source: Path | str) -> Mapping[str, Any]:

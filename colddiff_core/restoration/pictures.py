@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
@@ -17,6 +17,9 @@ from colddiff_core.restoration.estimating import Estimating
 from colddiff_core.restoration.hints import PictureHints, read_hints
 from colddiff_core.restoration.opening import open_model
 from colddiff_core.restoration.simulation import Simulation
+
+if TYPE_CHECKING:
+    from colddiff_core.process import ColdDiffusion
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class PictureResult:
 
 
 def restore_pictures(
-    model: Model | Path | str,
+    model: "Model | Path | str | ColdDiffusion",
     pictures: Iterable[Path | str],
     output: Path | str,
     *,

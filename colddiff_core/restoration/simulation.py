@@ -1,5 +1,6 @@
 """Degrade clean pictures with the model's own operator, as a test of the model."""
 
+import copy
 from typing import TYPE_CHECKING
 
 from colddiff_core.contracts.errors import UsageError
@@ -56,7 +57,12 @@ def operator_of(model: Model, why: str) -> "ColdDiffusion":
 
     from colddiff_core.models.recipe import build_table
     from colddiff_core.process import ColdDiffusion
+    from colddiff_core.restoration.process_model import ProcessModel
 
+    if isinstance(model, ProcessModel):
+        own = model.process
+        degradation, prior = copy.deepcopy((own.degradation, own.prior))
+        return ColdDiffusion(degradation, torch.nn.Identity(), own.sampler, prior).cpu()
     recipe = model.recipe
     return ColdDiffusion(
         build_table("degradation", recipe.degradation),

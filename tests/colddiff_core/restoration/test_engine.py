@@ -1,7 +1,6 @@
 """Pictures of any size through a model: whole or in tiles, by the memory that they take."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,13 +15,13 @@ from colddiff_core.pictures.batches import Pixels
 from colddiff_core.restoration import engine
 from colddiff_core.restoration.engine import Engine, Restored, Room
 from colddiff_core.restoration.estimating import Estimating
-from colddiff_core.restoration.folder_model import FolderModel
+from colddiff_core.restoration.process_model import ProcessModel
 
 BLUR = {"num_steps": 4, "kernel_size": 3, "std": 0.7, "padding": "reflect"}
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> FolderModel:
+def model() -> ProcessModel:
     process = ColdDiffusion(
         build("degradation", "gaussian-blur", **BLUR),
         build("restorer", "unet", image_shape=(3, 16, 16), channels=8, multipliers=(1, 2)),
@@ -31,10 +30,10 @@ def model(tmp_path: Path) -> FolderModel:
     torch.manual_seed(0)
     for parameter in process.restorer.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    return FolderModel(process.save(tmp_path / "model"), device="cpu")
+    return ProcessModel(process, device="cpu")
 
 
-def restored(model: FolderModel, pictures: Iterable[Pixels], **room: int) -> list[Restored]:
+def restored(model: ProcessModel, pictures: Iterable[Pixels], **room: int) -> list[Restored]:
     def results() -> Iterator[Restored]:
         start = Engine(model, model.schedule, model.num_steps, Estimating(model, {}), Room(**room))
         for result in start(pictures):
@@ -45,12 +44,12 @@ def restored(model: FolderModel, pictures: Iterable[Pixels], **room: int) -> lis
 
 
 @pytest.mark.parametrize("size", [(28, 28), (33, 47), (200, 120), (2, 2), (3, 9)])
-def test_pictures_come_out_in_their_own_size(model: FolderModel, size: tuple[int, int]) -> None:
+def test_pictures_come_out_in_their_own_size(model: ProcessModel, size: tuple[int, int]) -> None:
     (whole,) = restored(model, [photograph(*size)])
     assert whole.pixels.shape == (*size, 3)
 
 
-def test_neighbours_of_one_size_share_a_batch_and_stay_in_order(model: FolderModel) -> None:
+def test_neighbours_of_one_size_share_a_batch_and_stay_in_order(model: ProcessModel) -> None:
     batches: list[int] = []
     run = model._restore
 
@@ -68,7 +67,7 @@ def test_neighbours_of_one_size_share_a_batch_and_stay_in_order(model: FolderMod
         assert np.abs(one.pixels.astype(int) - alone.pixels).max() <= 1
 
 
-def test_the_memory_decides(model: FolderModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_decides(model: ProcessModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pixel takes what was measured; a picture that does not fit goes in tiles that do."""
     monkeypatch.setattr(engine, "resident_memory", lambda: 0)
     seen: list[tuple[int, ...]] = []
@@ -91,17 +90,14 @@ def test_the_memory_decides(model: FolderModel, monkeypatch: pytest.MonkeyPatch)
 
 def test_tiles_of_a_local_model_agree_with_the_whole() -> None:
     process = tiny_process("gaussian-blur", shape=(3, 16, 16), **BLUR)
-    model = FolderModel.__new__(FolderModel)
-    model.__dict__.update(
-        name="tiny", device="cpu", _process=process, locality=process.degradation.locality, reach=1
-    )
+    model = ProcessModel(process, device="cpu")
     pixels = photograph(90, 121)
     (whole,) = restored(model, [pixels])
     (tiled,) = restored(model, [pixels], tile=40)
     assert np.abs(whole.pixels.astype(int) - tiled.pixels).max() <= 2
 
 
-def test_one_that_fails_is_found_in_its_batch(model: FolderModel) -> None:
+def test_one_that_fails_is_found_in_its_batch(model: ProcessModel) -> None:
     run = model._restore
 
     def refuse_white(x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
@@ -118,13 +114,13 @@ def test_one_that_fails_is_found_in_its_batch(model: FolderModel) -> None:
     assert f"{model.name}: what it makes of the images is not finite" in str(results[1])
 
 
-def test_what_is_not_local_and_does_not_fit_is_explained(tmp_path: Path) -> None:
+def test_what_is_not_local_and_does_not_fit_is_explained() -> None:
     process = ColdDiffusion(
         build("degradation", "gaussian-mask", num_steps=3),
         build("restorer", "unet", image_shape=(1, 16, 16), channels=8, multipliers=(1,)),
         build("sampler", "improved"),
     )
-    model = FolderModel(process.save(tmp_path / "model"), device="cpu")
+    model = ProcessModel(process, device="cpu")
     results = Engine(model, model.schedule, 3, Estimating(model, {}), Room(tile=8))(
         [np.zeros((20, 20, 1), np.uint8)]
     )

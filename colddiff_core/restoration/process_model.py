@@ -1,7 +1,6 @@
-"""A model folder as a model, run by torch."""
+"""A process as a model, run by torch."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,51 +22,55 @@ if TYPE_CHECKING:
 _MEASURED = 128  # pixels a side: what a pixel takes is much the same in larger images
 
 
-class FolderModel(Model):
-    """A process out of a model folder.
+class ProcessModel(Model):
+    """A process, out of a model folder or put together by hand.
 
     Args:
-        folder: the model folder.
+        process: what restores; it is moved to the device, and put into evaluation mode.
+        name: what messages call it.
         device: `auto`, or a device of torch: `cpu`, `cuda`, `cuda:1`, `mps`.
-        sampler: another sampler than the one that the recipe names.
+        sampler: another sampler than its own.
 
     Raises:
-        ModelFolderError: it is not a model folder, or is damaged.
         UsageError: the device cannot be had.
     """
 
-    fixed_sampler = False
-
-    def __init__(self, folder: Path, *, device: str = "auto", sampler: str | None = None) -> None:
-        self.name = str(folder)
+    def __init__(
+        self,
+        process: ColdDiffusion,
+        *,
+        name: str = "the process",
+        device: str = "auto",
+        sampler: str | None = None,
+    ) -> None:
+        self.name = name
         self.device = torch_device(device)
         self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
-        self._process = process = ColdDiffusion.load(folder).to(self.device)
+        self.process = process.to(self.device).eval()
         if sampler is not None:
             process.sampler = build("sampler", sampler)
         self._recipe = resolved_recipe(process)
         self.locality = process.degradation.locality
-        assert isinstance(process.restorer, Restorer)  # noqa: S101 - a recipe names no other
-        self.reach = process.restorer.reach
-        if process.restorer.size_multiple is None:
-            self.size = process.image_shape[1:]
-        else:
-            self.size_multiple = process.restorer.size_multiple
+        restorer = process.restorer
+        if isinstance(restorer, Restorer):  # else a module of the user's own, who knows its sizes
+            self.reach = restorer.reach
+            self.size_multiple = restorer.size_multiple or 1
+            self.size = process.image_shape[1:] if restorer.size_multiple is None else None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the images of training."""
-        return self._process.image_shape
+        return self.process.image_shape
 
     @property
     def num_steps(self) -> int:
         """T."""
-        return self._process.num_steps
+        return self.process.num_steps
 
     @property
     def context_names(self) -> tuple[str, ...]:
         """The context tensors that restoring takes."""
-        return self._process.context_names
+        return self.process.context_names
 
     @property
     def recipe(self) -> "Recipe":
@@ -77,9 +80,9 @@ class FolderModel(Model):
     @property
     def prior(self) -> "Prior":
         """What generation starts from; see `Model.prior`."""
-        if self._process.prior is None:
+        if self.process.prior is None:
             raise UsageError("generate: the model has no prior to start from")
-        return self._process.prior
+        return self.process.prior
 
     def memory(self, height: int, width: int) -> int:
         """Bytes for an image of a size, from what a small one takes; see `Model.memory`."""
@@ -89,17 +92,17 @@ class FolderModel(Model):
     def _bytes_per_pixel(self) -> int:
         side = _MEASURED if self.size is None else min(self.size)
         x = torch.zeros(1, self.image_shape[0], side, side, device=self.device)
-        context = self._process.degradation.sample_context(x, torch.Generator())
+        context = self.process.degradation.sample_context(x, torch.Generator())
         few = (self.num_steps, self.num_steps // 2, 0)[: self.num_steps + 1]
-        return working_memory(lambda: self._process.restore(x, few, context)) // side**2
+        return working_memory(lambda: self.process.restore(x, few, context)) // side**2
 
     def _restore(self, x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
         tensors = {name: torch.from_numpy(a).to(self.device) for name, a in context.items()}
-        x0 = self._process.restore(torch.from_numpy(x_t).to(self.device), levels, tensors)
+        x0 = self.process.restore(torch.from_numpy(x_t).to(self.device), levels, tensors)
         return np.asarray(x0.cpu().numpy())
 
     @torch.no_grad()
     def _estimate(self, x_t: Images, t: int, context: Arrays) -> Images:  # noqa: ARG002 - it has R
         x = torch.from_numpy(x_t).to(self.device)
         levels = torch.full((len(x),), t, device=x.device)
-        return np.asarray(self._process.estimate(x, levels).cpu().numpy())
+        return np.asarray(self.process.estimate(x, levels).cpu().numpy())
