@@ -236,7 +236,10 @@ def test_parameters_are_checked() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: s.restore(np.zeros((1, 3, 8, 8), np.float32)), r"expected \(batch, 1, height, width\)"),
+        (
+            lambda s: s.restore(np.zeros((1, 3, 8, 8), np.float32)),
+            r"expected \(batch, 1, height, width\)",
+        ),
         (lambda s: s.restore(np.zeros((1, 1, 8, 8), np.float32), (5, 0)), "at most 4 to 0"),
     ],
 )
