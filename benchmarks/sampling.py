@@ -128,7 +128,8 @@ class Called(nn.Module):
 
 def opened(path: Path, options: argparse.Namespace) -> Any:
     """A session, on the device that was asked for or not at all."""
-    return sessions.open_session(read_file(path).content, str(path), options.device).ort
+    device, _ = sessions.resolve(options.device)
+    return sessions.open_session(read_file(path).content, str(path), device)
 
 
 def python_loop(path: Path, x_t: torch.Tensor, options: argparse.Namespace) -> Callable[[], Images]:

@@ -29,8 +29,6 @@ MAX_BYTES = 2**31 - 1
 MAX_WEIGHTS = 2**38
 """Largest file of weights beside."""
 
-_CHUNK = 2**24
-
 
 @dataclass(frozen=True)
 class CheckedFile:
@@ -85,7 +83,7 @@ class CheckedFile:
         digest = hashlib.sha256()
         try:
             with open_regular(source, min(size, MAX_WEIGHTS)) as file, target.open("xb") as copy:
-                while chunk := file.read(_CHUNK):
+                while chunk := file.read(2**24):
                     digest.update(chunk)
                     copy.write(chunk)
         except OSError as error:

@@ -92,5 +92,5 @@ def test_only_its_own_folders_are_replaced(
 def test_mistakes_are_explained(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="max_batch_size: expected 1 to 65536, got 0"):
         build("exporter", "triton", max_batch_size=0)
-    with pytest.raises(ModelFileError, match=r"not a Triton model, it has no config.pbtxt"):
+    with pytest.raises(ModelFileError, match=r"it has no config.pbtxt"):
         build("exporter", "triton").open(tmp_path)
