@@ -30,26 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _operators_read_once() -> Iterator[None]:
-    """Let torch read its table of ONNX operators once in a process, not twice in each export.
-
-    It does not change, and makes two fifths of the time that a small export takes.
-    """
-    export = torch.onnx.export
-
-    def with_the_table_kept(*arguments: object, **options: object) -> object:
-        from torch.onnx._internal.exporter._registration import ONNXRegistry
-
-        if isinstance(vars(ONNXRegistry)["from_torchlib"], classmethod):
-            ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
-        return export(*arguments, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.onnx, "export", with_the_table_kept)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, here and in the processes they start."""
     folder = tmp_path_factory.mktemp("cache")

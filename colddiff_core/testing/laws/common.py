@@ -50,15 +50,13 @@ def parameters_documented(subject: Subject) -> None:
     """Every parameter has a type, can be set by a recipe, and has a text under `Args:`.
 
     Put * before the parameters in the signature of __init__, and a line 'parameter: …' for each
-    under 'Args:' in the docstring of the class. `name` in a recipe says what component is meant.
+    under 'Args:' in the docstring of the class.
     """
     cls, parameters = subject.cls, Parameters.of(subject.cls)
     given = list(parameters.model.model_fields)[: GIVEN.get(subject.kind, 0)]
     for name, field in parameters.model.model_fields.items():
         if name not in parameters.from_recipe and name not in given:
             raise CheckFailed(f"a recipe cannot set {name!r}, because it is positional")
-        if name == "name":
-            raise CheckFailed("a recipe cannot set 'name': call the parameter otherwise")
         if not field.description:
             raise CheckFailed(f"{name!r} is not explained in the docstring of {cls.__name__}")
     parameters.model.model_json_schema()

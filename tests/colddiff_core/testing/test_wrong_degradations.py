@@ -523,7 +523,7 @@ class Positional(Fade):
         super().__init__(num_steps=num_steps)
 
 
-@caught_by("parameters_documented", "a recipe cannot set 'name'")
+@caught_by("parameters_documented", "a recipe cannot set an argument 'name'")
 class NamedLikeAComponent(Fade):
     """Fade.
 
