@@ -2,10 +2,11 @@
 
     python scripts/onnx_operators.py
 
-Traces every built-in degradation with every sampler, every restorer in every precision, all kinds
-of graph and the operator sets that are supported, and writes `operators.json` in
-`exporters/colddiff_exporters/gate`, and the schema of ONNX files beside it. Run it when a component
-is added or changed; `tests/colddiff_exporters/test_matrix.py` fails where that was forgotten.
+Traces every built-in degradation with every sampler, every restorer in every precision, what
+authors usually write, all kinds of graph and the operator sets that are supported, and writes
+`operators.json` in `exporters/colddiff_exporters/gate`, and the schema of ONNX files beside it. Run
+it when a component is added or changed; `tests/colddiff_exporters/test_matrix.py` fails where that
+was forgotten.
 """
 
 import json
@@ -15,7 +16,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import torch
 from onnx import AttributeProto, GraphProto, defs, helper, onnx_ml_pb2
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core import ColdDiffusion, build
 from colddiff_core.contracts.errors import ColdDiffError
@@ -51,6 +53,34 @@ KINDS = {
     AttributeProto.TENSOR: "tensor",
     AttributeProto.GRAPH: "graph",
 }
+
+
+class Usual(nn.Module):
+    """What authors of components usually write, so that hardly any has to declare operators."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        self.norm = nn.BatchNorm2d(channels)
+        self.layers = nn.LayerNorm(8)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Each in turn, on images whose width is 8."""
+        y = self.layers(self.norm(F.relu(x)) + self.norm(self.conv(x)))
+        for f in (torch.tanh, torch.exp, torch.neg, torch.floor, torch.ceil, torch.sign, torch.erf):
+            y = y + f(y)
+        for f in (F.gelu, F.leaky_relu, F.elu, F.softplus, F.hardswish, F.hardsigmoid, F.mish):
+            y = y + f(y)
+        y = y + torch.log(y.abs() + 1) + torch.sqrt(y.abs()) + y.abs() ** 1.5 + 1 / (y.abs() + 1)
+        for mode in ("constant", "reflect", "replicate", "circular"):
+            y = y + F.pad(y, (1, 1, 1, 1), mode=mode)[:, :, 1:-1, 1:-1]
+        y = y + F.avg_pool2d(y, 3, stride=1, padding=1) + F.max_pool2d(y, 3, stride=1, padding=1)
+        y = y + y.amax(1, keepdim=True) - y.amin(1, keepdim=True) + y.cumsum(3).clamp(-9, 9)
+        y = torch.minimum(torch.maximum(y, x), x + 9) + F.softmax(y, 3) + F.softmax(y, 1)
+        y = y + F.interpolate(F.avg_pool2d(y, 2), scale_factor=2, mode="nearest")
+        level = t[:, None, None, None]
+        strong = (level > 3) & ~(level < 1) | (level <= 0) & (level != 2)
+        return torch.where(strong & (y <= 9) & (y < 9.5), y, x)
 
 
 class Collected:
@@ -154,6 +184,8 @@ def collect() -> dict[str, Any]:
                 clean = torch.rand(4, *SHAPES[1], generator=torch_seed) * 2 - 1
                 found.add(to_int8(traced, calibration(part, clean)).graph)
         print(item.name, flush=True)
+    for opset in (20, *ENDS):
+        found.add(trace_restorer(process(SHAPES[1], Usual(3), blur), opset).graph)
     halves = trace_restorer(part, 20), trace_transition(part, 20)
     for kind in ("sampler", "step", "restorer"):
         for form in FORMS if kind == "sampler" else FORMS[:2]:

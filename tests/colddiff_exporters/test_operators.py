@@ -41,16 +41,16 @@ def test_a_plugin_declares_its_own(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     build("exporter", "onnx", verify=False).export(make_process(), path)
     model = onnx.load(path)
-    model.graph.node.append(helper.make_node("Elu", ["x_t"], ["unused"], alpha=0.5))
+    model.graph.node.append(helper.make_node("Celu", ["x_t"], ["unused"], alpha=0.5))
     path.write_bytes(sealed_again(model))
-    with pytest.raises(ModelFileError, match="the operator 'Elu'"):
+    with pytest.raises(ModelFileError, match="the operator 'Celu'"):
         read_file(path)
-    elu = {"Elu": {"attributes": {"alpha": "float"}}}
-    for declared, allowed in (({"Elu": {}}, False), (elu, True)):
-        component = Component("elu", "elu:Elu", "", onnx_operators=declared)
-        with registry().including(Registered("restorer", component, "elu", "1", "elu")):
+    celu = {"Celu": {"attributes": {"alpha": "float"}}}
+    for declared, allowed in (({"Celu": {}}, False), (celu, True)):
+        component = Component("celu", "celu:Celu", "", onnx_operators=declared)
+        with registry().including(Registered("restorer", component, "celu", "1", "celu")):
             if allowed:
                 read_file(path)
                 continue
-            with pytest.raises(ModelFileError, match="the operator 'Elu'"):
+            with pytest.raises(ModelFileError, match="the operator 'Celu'"):
                 read_file(path)

@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 def colddiff_degradations() -> list[Component]:
     """The degradation `fog`."""
     return [
-        Component(
-            "fog",
-            "colddiff_fog.fog:Fog",
-            "Fog, thicker with distance",
-            onnx_operators={"Exp": {}, "Neg": {}},  # beside those of the built-in ones
-        )
+        Component("fog", "colddiff_fog.fog:Fog", "Fog, thicker with distance"),
     ]
 
 
