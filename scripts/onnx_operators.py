@@ -9,6 +9,7 @@ it when a component is added or changed; `tests/colddiff_exporters/test_matrix.p
 was forgotten.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,11 @@ class Usual(nn.Module):
         y = y + F.avg_pool2d(y, 3, stride=1, padding=1) + F.max_pool2d(y, 3, stride=1, padding=1)
         y = y + y.amax(1, keepdim=True) - y.amin(1, keepdim=True) + y.cumsum(3).clamp(-9, 9)
         y = torch.minimum(torch.maximum(y, x), x + 9) + F.softmax(y, 3) + F.softmax(y, 1)
-        y = y + F.interpolate(F.avg_pool2d(y, 2), scale_factor=2, mode="nearest")
+        small = F.avg_pool2d(y, 2)
+        y = y + F.interpolate(small, scale_factor=2) + F.interpolate(small, y.shape[2:])
+        for mode, aligned in itertools.product(("bilinear", "bicubic"), (False, True)):
+            y = y + F.interpolate(small, y.shape[2:], mode=mode, align_corners=aligned)
+            y = y + F.interpolate(small, scale_factor=2, mode=mode, align_corners=aligned)
         level = t[:, None, None, None]
         strong = (level > 3) & ~(level < 1) | (level <= 0) & (level != 2)
         return torch.where(strong & (y <= 9) & (y < 9.5), y, x)
