@@ -22,17 +22,15 @@ from colddiff_cli.options import (
     option,
     output_option,
 )
-from colddiff_core.contracts.dataset import ImageDataset
-from colddiff_core.contracts.errors import UsageError
+from colddiff_core import ColdDiffusion, ImageDataset, UsageError
+from colddiff_core import evaluate as run
 from colddiff_core.contracts.recipe import ComponentTable
 from colddiff_core.contracts.timesteps import chosen
 from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
-from colddiff_core.evaluation.evaluate import evaluate as run
 from colddiff_core.evaluation.features import feature_network
 from colddiff_core.evaluation.record import Evaluation, read_evaluation
 from colddiff_core.models.recipe import build_table, parse_assignment
-from colddiff_core.process import ColdDiffusion
 
 _HEADINGS = {"rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM", "frechet": "Fréchet"}
 _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}

@@ -20,11 +20,9 @@ from colddiff_cli.options import (
     output_option,
 )
 from colddiff_cli.reporting import tell_device
+from colddiff_core import UsageError, from_batch, open_model, write_image
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.pictures.batches import from_batch, tile
-from colddiff_core.pictures.writing import write_image
-from colddiff_core.restoration.opening import open_model
+from colddiff_core.pictures.batches import tile
 
 
 def generate(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from colddiff_cli.console import err
 from colddiff_cli.plot import terminal_plot
-from colddiff_core.contracts.model import Model
-from colddiff_core.restoration.level import FoundLevel
+from colddiff_core import FoundLevel, Model
 
 
 def tell_device(model: Model) -> None:

@@ -8,10 +8,9 @@ import typer
 from colddiff_cli.console import out
 from colddiff_cli.options import Device, Settings, output_option
 from colddiff_cli.training import rehearse, train_with_progress
-from colddiff_core.contracts.errors import UsageError
+from colddiff_core import UsageError, load_recipe
 from colddiff_core.devices import torch_device
 from colddiff_core.models.facts import RECIPE
-from colddiff_core.models.recipe import load_recipe
 
 
 def train(

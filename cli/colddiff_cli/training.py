@@ -4,11 +4,8 @@ import logging
 from pathlib import Path
 
 from colddiff_cli.console import err, out, progress
-from colddiff_core.contracts.recipe import Recipe
-from colddiff_core.contracts.steps import TrainingStep
-from colddiff_core.process import ColdDiffusion
+from colddiff_core import ColdDiffusion, Recipe, TrainingStep, train
 from colddiff_core.training.dry_run import dry_run
-from colddiff_core.training.trainer import train
 
 
 def rehearse(recipe: Recipe, device: str) -> None:

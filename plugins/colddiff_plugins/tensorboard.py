@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colddiff_core.registry.hookspecs import hookimpl
+from colddiff_core import hookimpl
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from colddiff_core.contracts.steps import TrainingStep
+    from colddiff_core import TrainingStep
 
 _SCALARS = ("loss", "lr", "images_per_second")
 

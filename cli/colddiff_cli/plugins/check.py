@@ -11,12 +11,8 @@ from rich.text import Text
 
 from colddiff_cli.console import escaped, out, show_json
 from colddiff_cli.options import Json, Kind, Settings, option
-from colddiff_core.contracts.errors import (
-    ColdDiffError,
-    PluginError,
-    UnknownComponentError,
-    UsageError,
-)
+from colddiff_core import ColdDiffError, UsageError
+from colddiff_core.contracts.errors import PluginError, UnknownComponentError
 from colddiff_core.models.recipe import parse_assignment
 from colddiff_core.registry.components import Registered, registry
 from colddiff_core.registry.hookspecs import ColdDiffDeprecationWarning

@@ -9,13 +9,10 @@ from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import GenerationSet
 from colddiff_cli.reproduce.plan import Request, plan
 from colddiff_cli.reproduce.trained import trained, training_facts
-from colddiff_core.contracts.dataset import ImageDataset
+from colddiff_core import ColdDiffusion, ImageDataset, build, from_batch, load_recipe
 from colddiff_core.evaluation.features import FeatureNetwork
 from colddiff_core.evaluation.generation import Generated, evaluate_generated, generation_protocol
-from colddiff_core.models.recipe import load_recipe
-from colddiff_core.pictures.batches import from_batch, tile
-from colddiff_core.process import ColdDiffusion
-from colddiff_core.registry.components import build
+from colddiff_core.pictures.batches import tile
 
 WAYS: Mapping[str, tuple[str, str]] = {
     "fixed_noise": ("hot", "improved"),

@@ -15,12 +15,11 @@ from colddiff_cli.reproduce.budget import (
     small,
     steps_in,
 )
-from colddiff_core.contracts.dataset import ImageDataset, Split
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.recipe import ComponentTable, Recipe
+from colddiff_core import ImageDataset, Recipe, Split, UsageError, load_recipe
+from colddiff_core.contracts.recipe import ComponentTable
 from colddiff_core.disk import write_atomically
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.models.recipe import build_table, load_recipe
+from colddiff_core.models.recipe import build_table
 from colddiff_core.training.dry_run import dry_run
 
 _FILE = "plan.json"

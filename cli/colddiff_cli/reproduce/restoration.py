@@ -9,16 +9,12 @@ from colddiff_cli.reproduce.outcome import Outcome
 from colddiff_cli.reproduce.paper import RestorationSet
 from colddiff_cli.reproduce.plan import Plan, Request, plan, reuse
 from colddiff_cli.reproduce.trained import existing, trained, training_facts
+from colddiff_core import ColdDiffusion, ImageDataset, evaluate, from_batch, from_uint8, load_recipe
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.evaluation.comparison import ROWS, compare
 from colddiff_core.evaluation.drift import drift
-from colddiff_core.evaluation.evaluate import evaluate
 from colddiff_core.evaluation.features import FeatureNetwork
-from colddiff_core.models.recipe import load_recipe
-from colddiff_core.pictures.batches import Pixels, from_batch, tile
-from colddiff_core.pictures.value_range import from_uint8
-from colddiff_core.process import ColdDiffusion
+from colddiff_core.pictures.batches import Pixels, tile
 from colddiff_core.training.randomness import generator
 
 _SHOWN = 10  # pictures

@@ -1,6 +1,6 @@
 """Data sets: one source of clean images per file."""
 
-from colddiff_core.registry.hookspecs import Component, hookimpl
+from colddiff_core import Component, hookimpl
 
 _HERE = "colddiff_plugins.datasets"
 

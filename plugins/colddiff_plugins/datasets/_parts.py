@@ -12,10 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colddiff_core.contracts.dataset import ImageDataset, Split
-from colddiff_core.contracts.degradation import ImageShape
-from colddiff_core.contracts.errors import DatasetError, ParameterError
-from colddiff_core.pictures.writing import write_image
+from colddiff_core import ImageDataset, ImageShape, ParameterError, Split, write_image
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_plugins.datasets._pictures import Source, decoded
 
 Numbers = NDArray[np.int64]

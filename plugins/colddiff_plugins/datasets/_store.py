@@ -23,8 +23,8 @@ import PIL
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.disk import atomic_path, open_regular, read_bounded, write_atomically
+from colddiff_core import UsageError, atomic_path
+from colddiff_core.disk import open_regular, read_bounded, write_atomically
 from colddiff_core.pictures.cache import CACHE, cache_folder
 from colddiff_core.pictures.opening import max_pixels
 

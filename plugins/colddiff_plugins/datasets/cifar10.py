@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from colddiff_core.contracts.dataset import Split
+from colddiff_core import Split
 from colddiff_core.contracts.errors import DatasetError
 from colddiff_core.disk import read_bounded
 from colddiff_plugins.datasets._parts import StoredImages

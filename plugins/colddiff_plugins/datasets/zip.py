@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core.contracts.errors import DatasetError, ImageError
+from colddiff_core import ImageError, Picture, read_picture
+from colddiff_core.contracts.errors import DatasetError
 from colddiff_core.disk import open_regular
-from colddiff_core.pictures.reading import Picture, read_picture
 from colddiff_plugins.datasets._parts import Numbers, PictureDataset
 from colddiff_plugins.datasets._pictures import Listed, Read, Source
 

@@ -1,6 +1,6 @@
 """Recipes that come with the package: the TOML files beside this one."""
 
-from colddiff_core.registry.hookspecs import hookimpl
+from colddiff_core import hookimpl
 
 
 @hookimpl
