@@ -6,22 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli import options
 from colddiff_cli.console import counting, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import (
-    Device,
-    Features,
-    FeatureWeights,
-    Json,
-    ModelFolder,
-    Seed,
-    Settings,
-    Steps,
-    Timesteps,
-    levels_in,
-    option,
-    output_option,
-)
+from colddiff_cli.options import levels_in, option, output_option
 from colddiff_core import ColdDiffusion, ImageDataset, UsageError
 from colddiff_core import evaluate as run
 from colddiff_core.contracts.recipe import ComponentTable
@@ -37,15 +25,15 @@ _DIGITS = {"rmse": 4, "psnr": 2, "ssim": 4, "frechet": 2}
 
 
 def evaluate(
-    model: ModelFolder,
+    model: options.ModelFolder,
     data: Annotated[str | None, option("NAME", "A data set.", "the model's own")] = None,
-    settings: Settings = None,
+    settings: options.Settings = None,
     split: Annotated[str, option("SPLIT", "test or train.")] = "test",
     images: Annotated[int | None, option("N", "The first so many images.", "all", min=1)] = None,
-    steps: Steps = None,
-    timesteps: Timesteps = None,
-    features: Features = None,
-    feature_weights: FeatureWeights = None,
+    steps: options.Steps = None,
+    timesteps: options.Timesteps = None,
+    features: options.Features = None,
+    feature_weights: options.FeatureWeights = None,
     beside: Annotated[
         list[Path] | None,
         option(
@@ -53,10 +41,10 @@ def evaluate(
         ),
     ] = None,
     batch_size: Annotated[int, option("N", "Images at a time.", min=1)] = 100,
-    seed: Seed = 0,
-    device: Device = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
     file: Annotated[Path | None, output_option("FILE", "Write the JSON here as well.")] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Degrade held-out images, restore them in three ways, and print how far off they are.
 

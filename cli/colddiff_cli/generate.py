@@ -7,18 +7,9 @@ from typing import Annotated
 import torch
 import typer
 
+from colddiff_cli import options
 from colddiff_cli.console import out, progress
-from colddiff_cli.options import (
-    AnyModel,
-    Device,
-    SamplerName,
-    Seed,
-    Steps,
-    Timesteps,
-    levels_in,
-    option,
-    output_option,
-)
+from colddiff_cli.options import levels_in, option, output_option
 from colddiff_cli.reporting import tell_device
 from colddiff_core import UsageError, from_batch, open_model, write_image
 from colddiff_core.contracts import timesteps as schedules
@@ -26,20 +17,20 @@ from colddiff_core.pictures.batches import tile
 
 
 def generate(
-    model: AnyModel,
+    model: options.AnyModel,
     output: Annotated[Path, output_option("PATH", "A .png for a grid, else a folder.")],
     count: Annotated[int, option("N", "How many pictures.", True, "-n", "--count", min=1)] = 16,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
     grid: Annotated[
         bool, typer.Option("--grid/--separate", help="One picture of all, or one file each.")
     ] = True,
-    sampler: SamplerName = None,
-    steps: Steps = None,
-    timesteps: Timesteps = None,
+    sampler: options.SamplerName = None,
+    steps: options.Steps = None,
+    timesteps: options.Timesteps = None,
     batch_size: Annotated[
         int, option("N", "Pictures at a time; the pictures do not depend on it.", min=1)
     ] = 16,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Generate pictures, starting from what the model's prior draws.
 

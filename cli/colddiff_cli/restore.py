@@ -8,19 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli import options
 from colddiff_cli.console import err, out, progress, show_json
-from colddiff_cli.options import (
-    AnyModel,
-    Device,
-    Json,
-    SamplerName,
-    Seed,
-    Steps,
-    Timesteps,
-    levels_in,
-    option,
-    output_option,
-)
+from colddiff_cli.options import levels_in, option, output_option
 from colddiff_cli.reporting import tell_device, tell_level
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.pictures.reading import picture_header
@@ -44,7 +34,7 @@ def _bytes(text: str) -> int:
 
 
 def restore(
-    model: AnyModel,
+    model: options.AnyModel,
     images: Annotated[
         list[Path],
         typer.Argument(metavar="IMAGES", help="Pictures of any size, already degraded."),
@@ -112,13 +102,13 @@ def restore(
         bool,
         typer.Option("--overwrite", help="Replace files in DIR that colddiff has not restored."),
     ] = False,
-    as_json: Json = False,
-    sampler: SamplerName = None,
-    steps: Steps = None,
-    timesteps: Timesteps = None,
+    as_json: options.Json = False,
+    sampler: options.SamplerName = None,
+    steps: options.Steps = None,
+    timesteps: options.Timesteps = None,
     batch_size: Annotated[int, option("N", "Pictures, or tiles, restored together.", min=1)] = 16,
-    seed: Seed = 0,
-    device: Device = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Restore degraded pictures; each is written as DIR/NAME.png.
 

@@ -10,17 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from colddiff_cli import options
 from colddiff_cli.console import err, out, show_table
 from colddiff_cli.labels import ROWS
-from colddiff_cli.options import (
-    Device,
-    FeatureWeights,
-    Json,
-    Seed,
-    Settings,
-    option,
-    output_option,
-)
+from colddiff_cli.options import option, output_option
 from colddiff_cli.reproduce.budget import Budget
 from colddiff_cli.reproduce.generation import generation
 from colddiff_cli.reproduce.outcome import Outcome
@@ -102,11 +95,11 @@ def reproduce(
             "mnist-classifier for digits, else efficientnet-lite0",
         ),
     ] = None,
-    feature_weights: FeatureWeights = None,
-    settings: Settings = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
+    feature_weights: options.FeatureWeights = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Reproduce a table of the paper, and report what it says beside what came out.
 
