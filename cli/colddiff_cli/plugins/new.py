@@ -4,6 +4,7 @@ import keyword
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.resources import files
@@ -22,33 +23,7 @@ from colddiff_core.registry.hookspecs import KINDS
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
 
-_SUMMARY = {
-    "degradation": "Fade to grey tones",
-    "sampler": "Between Algorithm 1 and Algorithm 2",
-    "restorer": "Three convolutions",
-    "prior": "Flat colours like the training set's",
-    "dataset": "Stripes of all widths",
-    "exporter": "The ONNX file, compressed",
-}
-"""What the worked example of each kind is."""
-
-_USAGE = {
-    "degradation": "colddiff degrade $name picture.png -o strip.png",
-    "sampler": "colddiff restore MODEL pictures/*.png --sampler $name -o restored",
-    "exporter": "colddiff export MODEL --format $name -o model.$name",
-}
-"""How a component of a kind is used; the others are trained with."""
-
-_RECIPE = {
-    "data": '[data]\nname = "mnist-mini"\n',
-    "degradation": (
-        '[degradation]\nname = "gaussian-blur"\nnum_steps = 20\nkernel_size = 11\nstd = 7.0\n'
-    ),
-    "restorer": '[restorer]\nname = "unet"\nchannels = 16\nmultipliers = [1, 2, 4, 8]\n',
-    "sampler": '[sampler]\nname = "improved"\n',
-    "train": "[train]\nsteps = 500\nbatch_size = 64\nlr = 1e-3\nlog_every = 25\n",
-}
-"""A recipe that is worth watching on a laptop; the table of the new component is replaced."""
+_TEMPLATES = files("colddiff_cli.plugins") / "templates"
 
 
 def new(
@@ -105,6 +80,7 @@ def _check(name: str, kind: str) -> None:
 def _files(name: str, kind: str) -> Iterator[tuple[str, str]]:
     """Paths in the new folder and what they hold."""
     package, module = _package(name), _module(name)
+    about = tomllib.loads((_TEMPLATES / "kinds.toml").read_text(encoding="utf-8"))
     article = "An" if kind == "exporter" else "A"
     words = {
         "name": name,
@@ -113,12 +89,12 @@ def _files(name: str, kind: str) -> Iterator[tuple[str, str]]:
         "module": module,
         "cls": "".join(part.capitalize() for part in name.split("-")),
         "distribution": f"colddiff-{name}",
-        "summary": _SUMMARY[kind],
+        "summary": about["summary"][kind],
         "release": _release(),
         "article": article,
         "article_lower": article.lower(),
     }
-    usage = _USAGE.get(kind, "colddiff train $name-demo -o model")
+    usage = about["usage"].get(kind, "colddiff train $name-demo -o model")
     words["usage"] = Template(usage).substitute(words)
     has_recipe = kind != "exporter"  # a recipe does not name one
     layout = {
@@ -130,19 +106,18 @@ def _files(name: str, kind: str) -> Iterator[tuple[str, str]]:
         f"{package}/{module}.py": f"{kind}/module.py",
         f"tests/test_{module}.py": f"{kind}/test.py",
     }
-    templates = files("colddiff_cli.plugins") / "templates"
     for path, template in layout.items():
-        text = (templates / f"{template}.tmpl").read_text(encoding="utf-8")
+        text = (_TEMPLATES / f"{template}.tmpl").read_text(encoding="utf-8")
         yield path, Template(text).substitute(words)
     yield f"{package}/py.typed", ""
     if has_recipe:
         yield f"{package}/recipes/__init__.py", '"""Recipes, to be trained by name."""\n'
-        yield f"{package}/recipes/{name}-demo.toml", _recipe(name, kind)
+        yield f"{package}/recipes/{name}-demo.toml", _recipe(name, kind, about["recipe"])
 
 
-def _recipe(name: str, kind: str) -> str:
+def _recipe(name: str, kind: str, tables: dict[str, str]) -> str:
     table = "data" if kind == "dataset" else kind
-    tables = {**_RECIPE, table: f'[{table}]\nname = "{name}"\n'}
+    tables = {**tables, table: f'[{table}]\nname = "{name}"\n'}
     summary = f'summary = "{name.capitalize()} on two cores, in a few minutes"\n'
     return "\n".join([summary, *tables.values()])
 
