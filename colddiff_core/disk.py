@@ -34,6 +34,23 @@ MAX_TOML = 1_000_000
 
 
 @contextmanager
+def os_errors_as(error: type[UsageError], about: Path | str) -> Iterator[None]:
+    """Raise what the system refuses as an error for whoever named the file.
+
+    Args:
+        error: its type.
+        about: begins its message: the path, and what was tried where that is not plain.
+
+    Raises:
+        UsageError: an `OSError` was raised within; the message ends with its cause.
+    """
+    try:
+        yield
+    except OSError as cause:
+        raise error(f"{about}: {cause.strerror}") from cause
+
+
+@contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it is synced and renamed to `path`.
 
@@ -167,10 +184,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         RecipeError: missing, too large, or not TOML.
     """
-    try:
+    with os_errors_as(RecipeError, path):
         content = read_bounded(path, MAX_TOML)
-    except OSError as error:
-        raise RecipeError(f"{path}: {error.strerror}") from error
     try:
         text = content.decode("utf-8-sig")  # Windows' editors write a mark first
         _check_depth(text)

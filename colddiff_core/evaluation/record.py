@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.disk import read_bounded
+from colddiff_core.disk import os_errors_as, read_bounded
 from colddiff_core.models.nested import flat
 
 MAX_BYTES = 10_000_000
@@ -70,10 +70,8 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises:
         UsageError: there is no such file, or it is not one of those.
     """
-    try:
+    with os_errors_as(UsageError, path):
         text = read_bounded(path, MAX_BYTES)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
     try:
         found = _File.model_validate_json(text)
     except ValidationError:

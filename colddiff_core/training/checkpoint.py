@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_core.contracts.errors import CheckpointError
-from colddiff_core.disk import open_regular, read_bounded, write_atomically
+from colddiff_core.disk import open_regular, os_errors_as, read_bounded, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -155,11 +155,8 @@ def read_facts(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: it is not a checkpoint.
     """
-    try:
-        with open_regular(path, _MAX_BYTES) as file:
-            return _facts(file, path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
+    with os_errors_as(CheckpointError, path), open_regular(path, _MAX_BYTES) as file:
+        return _facts(file, path)
 
 
 def _facts(file: BinaryIO, path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from colddiff_core.contracts.errors import UsageError
+from colddiff_core.disk import os_errors_as
 
 LOCK = ".lock"
 _ATTEMPTS = 5  # somebody who only looks holds the lock for a moment
@@ -36,15 +37,11 @@ def locked(folder: Path) -> Iterator[None]:
         UsageError: another process holds it, or it cannot be made or written to.
     """
     made = not folder.exists()
-    try:
+    with os_errors_as(UsageError, f"{folder}: cannot be made a folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror}") from error
     path = folder / LOCK
-    try:
+    with os_errors_as(UsageError, f"{folder}: cannot be written to"):
         file = _acquire(path)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written to: {error.strerror}") from error
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.steps import TrainingStep
-from colddiff_core.disk import read_bounded, write_atomically
+from colddiff_core.disk import os_errors_as, read_bounded, write_atomically
 
 METRICS = "metrics.jsonl"
 _MAX_BYTES = 1 << 30
@@ -43,10 +43,8 @@ class MetricsFile:
         if not math.isfinite(line.loss):
             values["loss"] = None  # JSON has no word for it
         content = (json.dumps(values) + "\n").encode()
-        try:
+        with os_errors_as(UsageError, f"{self.path}: cannot be written"):
             whole = self._file.write(content) == len(content)
-        except OSError as error:
-            raise UsageError(f"{self.path}: cannot be written: {error.strerror}") from error
         if not whole:
             raise UsageError(f"{self.path}: cannot be written: the disk is full")
 

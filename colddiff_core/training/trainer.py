@@ -21,7 +21,7 @@ from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.errors import ColdDiffError, Interrupted, UsageError
 from colddiff_core.contracts.recipe import Recipe, TrainTable
 from colddiff_core.contracts.steps import TrainingStep
-from colddiff_core.disk import remove_parts
+from colddiff_core.disk import os_errors_as, remove_parts
 from colddiff_core.models.facts import RECIPE
 from colddiff_core.models.folder import save_model
 from colddiff_core.process import ColdDiffusion
@@ -112,11 +112,9 @@ def train(  # type: ignore[misc]  # the second place is the folder's after a rec
     if not isinstance(place, str | Path) or place == "":
         raise UsageError(f"folder: expected the path of a folder to train in, got {place!r:.80}")
     folder = Path(place)
-    try:
+    with os_errors_as(UsageError, folder):  # too long, or not accessible
         if (folder / RECIPE).exists():
             raise UsageError(f"{folder}: already holds a model; name another folder")
-    except OSError as error:  # too long, or not accessible
-        raise UsageError(f"{folder}: {error.strerror}") from error
     if isinstance(subject, Recipe):
         make, where = partial(task_of_recipe, subject), torch.device("cpu")
     elif isinstance(subject, ColdDiffusion):

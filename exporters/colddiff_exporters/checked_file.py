@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from colddiff_core.contracts.errors import ModelFileError
-from colddiff_core.disk import open_regular, read_bounded
+from colddiff_core.disk import open_regular, os_errors_as, read_bounded
 from colddiff_exporters import metadata
 from colddiff_exporters.gate.content import Extent, check_content
 from colddiff_exporters.gate.digest import KEY, is_sealed
@@ -81,13 +81,14 @@ class CheckedFile:
 
     def _copy_weights(self, source: Path, target: Path, size: int) -> None:
         digest = hashlib.sha256()
-        try:
-            with open_regular(source, min(size, MAX_WEIGHTS)) as file, target.open("xb") as copy:
-                while chunk := file.read(2**24):
-                    digest.update(chunk)
-                    copy.write(chunk)
-        except OSError as error:
-            raise ModelFileError(f"{source}: cannot be read: {error.strerror}") from error
+        with (
+            os_errors_as(ModelFileError, f"{source}: cannot be read"),
+            open_regular(source, min(size, MAX_WEIGHTS)) as file,
+            target.open("xb") as copy,
+        ):
+            while chunk := file.read(2**24):
+                digest.update(chunk)
+                copy.write(chunk)
         if digest.hexdigest() != self.metadata.weights_digest:
             raise ModelFileError(f"{source}: is not what was exported with {self.path}")
 
@@ -133,10 +134,8 @@ def read_foreign(path: Path) -> bytes:
     Raises:
         ModelFileError: missing, no regular file, or over 2 GB.
     """
-    try:
+    with os_errors_as(ModelFileError, f"{path}: cannot be read"):
         return read_bounded(path, MAX_BYTES)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _named(item: Value) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from colddiff_core.contracts.errors import UsageError
-from colddiff_core.disk import read_bounded
+from colddiff_core.disk import os_errors_as, read_bounded
 
 _MODULES: Mapping[str, str] = {
     "inception": "inception",
@@ -61,10 +61,8 @@ def feature_network(name: str, weights: Path | None = None) -> FeatureNetwork:
         raise UsageError(f"features: expected {', '.join(_MODULES)}; got {name!r}")
     module = import_module(f"colddiff_core.evaluation.features.{_MODULES[name]}")
     path = module.weights(weights)
-    try:
+    with os_errors_as(UsageError, path):
         content = read_bounded(path, module.SIZE)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != module.SHA256:
         raise UsageError(

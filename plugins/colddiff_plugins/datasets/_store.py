@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from colddiff_core import UsageError, atomic_path
-from colddiff_core.disk import open_regular, read_bounded, write_atomically
+from colddiff_core.disk import open_regular, os_errors_as, read_bounded, write_atomically
 from colddiff_core.pictures.cache import CACHE, cache_folder
 from colddiff_core.pictures.opening import max_pixels
 
@@ -165,11 +165,9 @@ class Entry:
 
     def _make_room(self) -> None:
         needed = math.prod(self.shape) + _SPARE
-        try:
+        with os_errors_as(UsageError, f"{self.folder}: cannot be written"):
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
-        except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be written: {error.strerror}") from error
         if free < needed:
             raise UsageError(
                 f"{self.folder}: has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are "

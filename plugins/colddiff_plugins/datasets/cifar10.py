@@ -13,7 +13,7 @@ import numpy as np
 
 from colddiff_core import Split
 from colddiff_core.contracts.errors import DatasetError
-from colddiff_core.disk import read_bounded
+from colddiff_core.disk import os_errors_as, read_bounded
 from colddiff_plugins.datasets._parts import StoredImages
 
 _BATCHES = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
@@ -59,10 +59,8 @@ class Cifar10(StoredImages):
 def _read(folder: Path, name: str) -> np.ndarray:
     """(10,000, 3,072) uint8: each image's red, green and blue plane, row by row."""
     path = _find(folder, name)
-    try:
+    with os_errors_as(DatasetError, path):
         content = read_bounded(path, _MAX_BYTES)
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}") from error
     images = _from_records(content) if path.suffix == ".bin" else _from_pickle(content)
     if images is None:
         raise DatasetError(f"{path}: not a batch of CIFAR-10: {_IMAGES:,} images are not in it")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from colddiff_core import ImageError, Picture, read_picture
 from colddiff_core.contracts.errors import DatasetError
-from colddiff_core.disk import open_regular
+from colddiff_core.disk import open_regular, os_errors_as
 from colddiff_plugins.datasets._parts import Numbers, PictureDataset
 from colddiff_plugins.datasets._pictures import Listed, Read, Source
 
@@ -121,10 +121,8 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
         raise DatasetError(
             f'{file}: a folder; instead of the file, write name = "folder" and folder = "{file}"'
         )
-    try:
+    with os_errors_as(DatasetError, file):
         raw = open_regular(file).detach()
-    except OSError as error:
-        raise DatasetError(f"{file}: {error.strerror}") from error
     with _Bounded(raw) as bounded:
         try:
             archive = zipfile.ZipFile(bounded)
