@@ -4,6 +4,8 @@ Each message says what was expected, what came and what to do. The command line 
 one line and ends with the error's `exit_code`; anything else that escapes is a bug of ours.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from traceback import walk_tb
 
 
@@ -93,6 +95,12 @@ class TimeLimitError(ColdDiffError):
 
 class PluginError(ColdDiffError):
     """A plugin broke its contract."""
+
+
+def nearby(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint on a name that is none of those known: the nearest, or what to say if none is near."""
+    nearest = get_close_matches(name, list(known), n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else otherwise
 
 
 def one_line(error: BaseException, module: str = "") -> str:

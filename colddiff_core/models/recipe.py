@@ -3,13 +3,12 @@
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from colddiff_core.contracts.errors import ParameterError, RecipeError
+from colddiff_core.contracts.errors import ParameterError, RecipeError, nearby
 from colddiff_core.contracts.recipe import ComponentTable, Recipe
 from colddiff_core.disk import read_toml
 from colddiff_core.registry.components import registry
@@ -82,8 +81,7 @@ def recipe_text(name: str) -> str:
     """
     known = packaged_recipes()
     if name not in known:
-        nearest = get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else "see `colddiff recipes list`"
+        hint = nearby(name, known, "see `colddiff recipes list`")
         if Path(f"{name}.toml").is_file():
             hint = f"for the file, write {name}.toml"
         raise RecipeError(f"no file and no recipe {name!r}; {hint}")

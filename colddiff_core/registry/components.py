@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -20,6 +19,7 @@ from colddiff_core.contracts.errors import (
     ParameterError,
     PluginError,
     UnknownComponentError,
+    nearby,
     one_line,
 )
 from colddiff_core.registry.discovery import Plugin, plugins
@@ -174,8 +174,7 @@ class Registry:
         if re.fullmatch(r"\w[\w.-]*", owner) and normalized(owner) not in owners:
             raise UnknownComponentError(f"{kind} {name!r} is not installed: pip install {owner}")
         known = sorted({item.name for item in self.components(kind)})
-        nearest = get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
+        hint = nearby(name, known, f"known: {', '.join(known) or '-'}")
         absent = sorted({f"{p.distribution} ({p.status})" for p in self.plugins if p.error})
         note = f"; not loaded: {', '.join(absent)}, see `colddiff plugins list`" if absent else ""
         raise UnknownComponentError(f"unknown {kind} {name!r}; {hint}{note}")

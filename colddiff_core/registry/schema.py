@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import cleandoc, signature
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
 
-from colddiff_core.contracts.errors import ParameterError, PluginError, UsageError, one_line
+from colddiff_core.contracts.errors import ParameterError, PluginError, UsageError, nearby, one_line
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -169,8 +168,7 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
     field = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         known = _settable(_table_at(model, parents))
-        nearest = get_close_matches(str(last), known, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or '-'}"
+        hint = nearby(str(last), known, f"known: {', '.join(known) or '-'}")
         return f"unknown parameter {field!r}; {hint}"
     if item["type"] == "missing":
         about = model.model_fields[last].description if not parents else None

@@ -15,8 +15,8 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from colddiff_core.contracts.errors import nearby
 from colddiff_core.registry.hookspecs import PROJECT
 
 ONLY, DISABLED = "COLDDIFF_PLUGINS", "COLDDIFF_DISABLE_PLUGINS"
@@ -39,9 +39,8 @@ def unmatched(installed: Iterable[tuple[str, str]]) -> list[str]:
     warnings = []
     for variable in (ONLY, DISABLED):
         for name in sorted(_named(variable) - set(known)):
-            nearest = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            warnings.append(f"{variable}: no plugin {name!r} is installed{hint}")
+            hint = nearby(name, known, "see `colddiff plugins list`")
+            warnings.append(f"{variable}: no plugin {name!r} is installed; {hint}")
     return warnings
 
 

@@ -1,11 +1,10 @@
 """Run checks without pytest."""
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
-from colddiff_core.contracts.errors import PluginError, UsageError
+from colddiff_core.contracts.errors import PluginError, UsageError, nearby
 from colddiff_core.registry.components import Registered
 from colddiff_core.testing.check import Check, Outcome, Result, checks
 from colddiff_core.testing.subject import Subject, Target, case_label, resolve
@@ -85,7 +84,6 @@ def chosen(kind: str, names: Iterable[str] | None) -> tuple[Check, ...]:
     known = [check.name for check in every]
     for name in wanted:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            hint = nearby(name, known, f"known: {', '.join(known)}")
             raise UsageError(f"no check of {kind}s is called {name!r}; {hint}")
     return tuple(check for check in every if check.name in wanted)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from difflib import get_close_matches
 from inspect import cleandoc
 from typing import Annotated, Any
 
@@ -11,7 +10,8 @@ import typer
 
 from colddiff_cli.console import out, show_json, show_table
 from colddiff_cli.options import Json, Kind
-from colddiff_core.contracts.errors import ColdDiffError, ParameterError, UnknownComponentError
+from colddiff_core import ColdDiffError, ParameterError
+from colddiff_core.contracts.errors import UnknownComponentError, nearby
 from colddiff_core.registry.components import Registered, registry
 from colddiff_core.registry.inventory import Installed, inventory
 from colddiff_core.registry.schema import Parameters
@@ -60,8 +60,7 @@ def _matches(name: str, kind: str | None) -> list[Installed]:
     ]:
         return found
     names = sorted({entry.name for entry in everything})
-    nearest = get_close_matches(name, names, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else "see `colddiff plugins list`"
+    hint = nearby(name, names, "see `colddiff plugins list`")
     raise UnknownComponentError(f"nothing is named {name!r}; {hint}")
 
 

@@ -48,7 +48,7 @@ def test_a_name_that_matches_nothing_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLDDIFF_DISABLE_PLUGINS", "xyz")
     assert unmatched([("colddiff-fog", "fog")]) == [
         "COLDDIFF_PLUGINS: no plugin 'fogg' is installed; did you mean 'fog'?",
-        "COLDDIFF_DISABLE_PLUGINS: no plugin 'xyz' is installed",
+        "COLDDIFF_DISABLE_PLUGINS: no plugin 'xyz' is installed; see `colddiff plugins list`",
     ]
 
 
