@@ -15,7 +15,7 @@ class Fade(Degradation):
     def __init__(self, num_steps: int = 3) -> None:
         super().__init__(num_steps)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return x0 * (1 - t / self.num_steps)[:, None, None, None].to(x0.dtype)
 
 
@@ -30,7 +30,7 @@ class Net(nn.Module):
         if idle:
             self.idle = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return self.leave(torch.relu(self.norm(self.enter(x_t))))
 
 

@@ -109,7 +109,7 @@ class RaisesWhatItLikes(Pickles):
 
 
 class TakesAnyDevice(Pickles):
-    def open(self, path: Path, *, device: str = "auto") -> Any:  # noqa: ARG002
+    def open(self, path: Path, *, device: str = "auto") -> Any:
         return super().open(path, device="cpu")
 
 

@@ -42,7 +42,7 @@ class Buildable:
     `colddiff plugins check` and the tests report one that passes."""
 
     @classmethod
-    def example_params(cls, folder: Path) -> Mapping[str, Any]:  # noqa: ARG003 - for subclasses
+    def example_params(cls, folder: Path) -> Mapping[str, Any]:
         """Parameters for a conformance check, where the defaults are not enough.
 
         Args:

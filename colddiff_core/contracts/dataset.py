@@ -44,10 +44,7 @@ class ImageDataset(Buildable, ABC):
             (len(indices), C, H, W), uint8 as stored: `value_range.from_uint8` maps them to [-1, 1].
         """
 
-    def context(
-        self,
-        indices: Sequence[int],  # noqa: ARG002 - what a set of pairs needs, not one of clean images
-    ) -> Context:
+    def context(self, indices: Sequence[int]) -> Context:
         """Fetch what is known of the images' degradation, where it is real and not drawn.
 
         It goes before what the prior and the degradation draw, in training and in evaluation.

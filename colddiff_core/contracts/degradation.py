@@ -74,10 +74,7 @@ class Degradation(Buildable, nn.Module, ABC):
             ParameterError: with the reason.
         """
 
-    def context_spec(
-        self,
-        image_shape: ImageShape,  # noqa: ARG002 - for an operator whose context has a size
-    ) -> Mapping[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """Names, dtypes and shapes of the context tensors; empty when D is deterministic.
 
         Args:
@@ -136,11 +133,7 @@ class Degradation(Buildable, nn.Module, ABC):
             for name in self._size_tables.popitem(last=False)[1]:
                 delattr(self, name)
 
-    def sample_context(
-        self,
-        x0: Tensor,  # noqa: ARG002 - what a random operator needs, not a deterministic one
-        generator: torch.Generator,  # noqa: ARG002
-    ) -> Context:
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Draw what is random about D for each image of a batch.
 
         Args:
@@ -152,12 +145,7 @@ class Degradation(Buildable, nn.Module, ABC):
         """
         return NO_CONTEXT
 
-    def estimate_context(
-        self,
-        x_t: Tensor,  # noqa: ARG002 - what an operator that can estimate looks at
-        t: Tensor,  # noqa: ARG002
-        hints: Hints = NO_CONTEXT,
-    ) -> Context:
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
         """Find what was random about D in images that are degraded already, to restore them.
 
         Here, nothing is read off the images: each tensor of `context_spec` has to be among the

@@ -9,7 +9,7 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core.contracts.degradation import (
     NO_CONTEXT,
@@ -33,27 +33,17 @@ class EndpointDegradation(Degradation):
         schedule: from T to a_t and b_t for t = 0…T, each (T + 1,).
     """
 
-    def __init__(
-        self,
-        num_steps: int,
-        schedule: Callable[[int], tuple[Tensor, Tensor]],
-    ) -> None:
+    def __init__(self, num_steps: int, schedule: Callable[[int], tuple[Tensor, Tensor]]) -> None:
         super().__init__(num_steps)
         signal, mixed = schedule(num_steps)
-        self.register_buffer("_signal", signal.float(), persistent=False)
-        self.register_buffer("_mixed", mixed.float(), persistent=False)
-        self._signal: Tensor
-        self._mixed: Tensor
+        self._signal = nn.Buffer(signal.float(), persistent=False)
+        self._mixed = nn.Buffer(mixed.float(), persistent=False)
 
     def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The endpoint of each image."""
         return {"endpoint": TensorSpec(torch.float32, image_shape)}
 
-    def sample_context(
-        self,
-        x0: Tensor,
-        generator: torch.Generator,  # noqa: ARG002 - for a subclass that draws its endpoints
-    ) -> Context:
+    def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         """Each image, turned by 180°: a stand-in for what only the user's own pictures can give."""
         return {"endpoint": x0.flip(2, 3).float()}
 

@@ -94,9 +94,9 @@ class Exporter(Buildable, ABC):
         self,
         path: Path,
         *,
-        device: str = "auto",  # noqa: ARG002 - for the formats that can
-        seconds: float | None = None,  # noqa: ARG002
-        memory: int | None = None,  # noqa: ARG002
+        device: str = "auto",
+        seconds: float | None = None,
+        memory: int | None = None,
     ) -> Model:
         """Open a file of a stranger's, to be run in a process of its own.
 

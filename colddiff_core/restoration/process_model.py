@@ -102,7 +102,7 @@ class ProcessModel(Model):
         return np.asarray(x0.cpu().numpy())
 
     @torch.no_grad()
-    def _estimate(self, x_t: Images, t: int, context: Arrays) -> Images:  # noqa: ARG002 - it has R
+    def _estimate(self, x_t: Images, t: int, context: Arrays) -> Images:
         x = torch.from_numpy(x_t).to(self.device)
         levels = torch.full((len(x),), t, device=x.device)
         return np.asarray(self.process.estimate(x, levels).cpu().numpy())

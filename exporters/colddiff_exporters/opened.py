@@ -70,7 +70,7 @@ class OpenedFile(Model):
         """What generation starts from; drawing it takes torch."""
         return self.metadata.prior
 
-    def memory(self, height: int, width: int) -> int:  # noqa: ARG002 - its size is fixed
+    def memory(self, height: int, width: int) -> int:
         """Not known, and not needed: the file takes one size, and says nothing of its tensors."""
         return 0
 

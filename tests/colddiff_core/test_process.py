@@ -23,7 +23,7 @@ class Fade(Degradation):
     def __init__(self) -> None:
         super().__init__(4)
 
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"colour": TensorSpec(torch.float32, (1, 1, 1))}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
@@ -169,7 +169,7 @@ def test_a_sampler_that_does_not_use_the_context_needs_none() -> None:
             return x0_hat
 
     class White(Prior):
-        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:  # noqa: ARG002
+        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:
             return torch.ones(n, 1, 8, 8), NO_CONTEXT
 
     fade = ColdDiffusion(Fade(), Half(), Forgetful())
@@ -189,7 +189,7 @@ def test_what_is_known_of_the_context_is_not_drawn() -> None:
     class Black(Prior):
         gives: ClassVar[tuple[str, ...]] = ("colour",)
 
-        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:  # noqa: ARG002
+        def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Context]:
             return torch.zeros(n, 1, 8, 8), {"colour": torch.zeros(n, 1, 1, 1)}
 
     known = {"colour": torch.full((2, 1, 1, 1), 0.5)}
@@ -214,7 +214,7 @@ def test_parts_that_no_recipe_can_name_have_to_be_given(tmp_path: Path) -> None:
 
 def test_a_result_of_another_shape_is_named() -> None:
     class Wide(nn.Module):
-        def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+        def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
             return x_t.repeat(1, 3, 1, 1)
 
     process = ColdDiffusion(Fade(), Wide(), build("sampler", "naive"))

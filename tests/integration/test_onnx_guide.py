@@ -39,7 +39,7 @@ class All(Degradation):
     def __init__(self) -> None:
         super().__init__(4)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         rounded = x0 + (x0.round() - x0).detach()
         # means, as not all are images
         means = [value(code, x0, t).flatten(1).mean(1) for _, code in ROWS]

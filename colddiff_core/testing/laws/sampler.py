@@ -26,7 +26,7 @@ class _Known(nn.Module):
         super().__init__()
         self.x0 = x0
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The clean images."""
         return self.x0
 

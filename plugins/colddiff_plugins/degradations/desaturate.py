@@ -12,7 +12,7 @@ The grey is the plain mean, not a luma. D changes nothing at t = 0, bit for bit.
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, Locality, ParameterError
 
@@ -45,8 +45,7 @@ class Desaturate(Degradation):
         color = 1 - t / num_steps if schedule == "linear" else factor**t
         if final_gray:
             color[-1] = 0
-        self.register_buffer("_color", color.float(), persistent=False)
-        self._color: Tensor
+        self._color = nn.Buffer(color.float(), persistent=False)
 
     @property
     def locality(self) -> Locality:
@@ -64,13 +63,7 @@ class Desaturate(Degradation):
         """D(x0, t); see `Degradation.forward`."""
         return x0 + self.difference(x0, torch.zeros_like(t), t, context)
 
-    def difference(
-        self,
-        x0: Tensor,
-        t: Tensor,
-        s: Tensor,
-        context: Context = NO_CONTEXT,  # noqa: ARG002 - deterministic
-    ) -> Tensor:
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) = (w_s - w_t) (x0 - grey)."""
         x = x0.to(torch.promote_types(x0.dtype, torch.float32))
         change = (self._color[s] - self._color[t]).to(x.dtype)[:, None, None, None]

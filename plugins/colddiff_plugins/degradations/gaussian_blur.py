@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, Locality, ParameterError
 
@@ -72,8 +72,7 @@ class GaussianBlur(Degradation):
         self._padding = padding
         is_mean = torch.zeros(num_steps + 1)
         is_mean[-1] = float(final_mean)
-        self.register_buffer("_is_mean", is_mean, persistent=False)
-        self._is_mean: Tensor
+        self._is_mean = nn.Buffer(is_mean, persistent=False)
         self._final_mean = final_mean
         taps = _gaussian_taps(self._std, kernel_size)
         j = torch.arange(taps.shape[1], dtype=taps.dtype)
@@ -93,13 +92,7 @@ class GaussianBlur(Degradation):
         """D(x0, t); see `Degradation.forward`."""
         return x0 + self.difference(x0, torch.zeros_like(t), t, context)
 
-    def difference(
-        self,
-        x0: Tensor,
-        t: Tensor,
-        s: Tensor,
-        context: Context = NO_CONTEXT,  # noqa: ARG002 - deterministic
-    ) -> Tensor:
+    def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) with one transform pair, because D is linear in x0."""
         dtype = torch.promote_types(x0.dtype, torch.float32)  # sums over an axis need 24 bits
         x = x0.to(dtype)

@@ -63,10 +63,7 @@ class GaussianMask(Degradation):
         """Refuse images too large for the masks' table; see `Degradation.check`."""
         self._radial.check(image_shape)
 
-    def context_spec(
-        self,
-        image_shape: ImageShape,  # noqa: ARG002 - a centre has no size
-    ) -> Mapping[str, TensorSpec]:
+    def context_spec(self, image_shape: ImageShape) -> Mapping[str, TensorSpec]:
         """The centre of a random mask."""
         return {"center": TensorSpec(torch.int64, (2,))} if self._random else {}
 

@@ -68,12 +68,7 @@ class Pixelate(Degradation):
                 f"not {self.num_steps}"
             )
 
-    def forward(
-        self,
-        x0: Tensor,
-        t: Tensor,
-        context: Context = NO_CONTEXT,  # noqa: ARG002 - deterministic
-    ) -> Tensor:
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
         (a_h,) = self.table(self._halvings, x0.shape[2], like=x0)
         (a_w,) = self.table(self._halvings, x0.shape[3], like=x0)

@@ -22,7 +22,7 @@ from fractions import Fraction
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from colddiff_core import NO_CONTEXT, Context, Degradation, ImageShape, ParameterError, TensorSpec
@@ -91,18 +91,11 @@ class Snow(Degradation):
             for ends in (self._storm.threshold, self._storm.streak, self._storm.tone)
         )
         taps = _with_row_0(_taps(streak.double(), self._storm.taps), _delta(self._storm.taps))
-        tables = {
-            "_threshold": _with_row_0(threshold, torch.tensor(torch.inf)),
-            "_tone": _with_row_0(tone, torch.tensor(1.0)),
-            "_taps": F.pad(taps, (0, 1)).float(),
-            "_luma": torch.tensor(_LUMA)[:, None, None],
-        }
-        for name, table in tables.items():
-            self.register_buffer(name, table, persistent=False)
-        self._threshold: Tensor
-        self._tone: Tensor
-        self._taps: Tensor
-        self._luma: Tensor
+        none = torch.tensor(torch.inf)  # a threshold that nothing reaches, at t = 0
+        self._threshold = nn.Buffer(_with_row_0(threshold, none), persistent=False)
+        self._tone = nn.Buffer(_with_row_0(tone, torch.tensor(1.0)), persistent=False)
+        self._taps = nn.Buffer(F.pad(taps, (0, 1)).float(), persistent=False)
+        self._luma = nn.Buffer(torch.tensor(_LUMA)[:, None, None], persistent=False)
 
     def check(self, image_shape: ImageShape) -> None:
         """Refuse what is neither grey nor red, green and blue; see `Degradation.check`."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colddiff_core import NO_CONTEXT, Context, ImageShape, ParameterError, Prior, UsageError
 
@@ -43,12 +43,9 @@ class ChannelMeanGmm(Prior):
             raise ParameterError(f"noise_std: expected 0 or more, got {noise_std}")
         channels = image_shape[0]
         self.noise_std = noise_std
-        self.register_buffer("weight", torch.zeros(components))
-        self.register_buffer("mean", torch.zeros(components, channels))
-        self.register_buffer("factor", torch.zeros(components, channels, channels))
-        self.weight: Tensor
-        self.mean: Tensor
-        self.factor: Tensor
+        self.weight = nn.Buffer(torch.zeros(components))
+        self.mean = nn.Buffer(torch.zeros(components, channels))
+        self.factor = nn.Buffer(torch.zeros(components, channels, channels))
 
     def fit(self, images: Iterable[Tensor]) -> None:
         """Fit the mixture to the per-channel means; see `Prior.fit`."""

@@ -68,8 +68,7 @@ class LevelEmbedding(nn.Module):
         super().__init__()
         half = width // 8
         wavelengths = torch.exp(torch.arange(half) * (-math.log(10_000) / half))
-        self.register_buffer("frequency", wavelengths, persistent=False)
-        self.frequency: Tensor
+        self.frequency = nn.Buffer(wavelengths, persistent=False)
         self.mlp = nn.Sequential(nn.Linear(2 * half, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, t: Tensor) -> Tensor:

@@ -101,8 +101,8 @@ class Attention(nn.Module):
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.out = zero(nn.Conv2d(width, width, 1))
 
-    def forward(self, h: Tensor, level: Tensor) -> Tensor:  # noqa: ARG002 - called as a Block is
-        """(B, width, H, W) to the same."""
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        """(B, width, H, W) to the same; the level is not looked at."""
         _, width, height, breadth = h.shape
         q, k, v = (
             self.qkv(self.norm(h))

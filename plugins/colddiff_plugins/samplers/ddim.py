@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from colddiff_core import Context, Degradation, EndpointDegradation, Sampler, UsageError
+from colddiff_core.contracts.component import name_of
 
 
 class Ddim(Sampler):
@@ -24,7 +25,7 @@ class Ddim(Sampler):
         t: Tensor,
         s: Tensor,
         degradation: Degradation,
-        context: Context,  # noqa: ARG002 - its endpoint is what is estimated
+        context: Context,
     ) -> Tensor:
         """Take one step; see `Sampler.step`.
 
@@ -32,11 +33,9 @@ class Ddim(Sampler):
             UsageError: the degradation has no endpoint.
         """
         if not isinstance(degradation, EndpointDegradation):
-            config = degradation.config
-            name = type(degradation).__name__ if config is None else config.name
             raise UsageError(
                 f"sampler 'ddim': needs a degradation with an endpoint, such as gaussian-noise; "
-                f"{name!r} has none, use 'improved'"
+                f"{name_of(degradation)!r} has none, use 'improved'"
             )
         endpoint = degradation.estimate_endpoint(x_t, x0_hat, t)
         return degradation(x0_hat, s, {"endpoint": endpoint})  # type: ignore[no-any-return]

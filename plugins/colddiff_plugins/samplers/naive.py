@@ -10,9 +10,9 @@ class Naive(Sampler):
 
     def step(
         self,
-        x_t: Tensor,  # noqa: ARG002 - Algorithm 1 forgets it
+        x_t: Tensor,
         x0_hat: Tensor,
-        t: Tensor,  # noqa: ARG002
+        t: Tensor,
         s: Tensor,
         degradation: Degradation,
         context: Context,

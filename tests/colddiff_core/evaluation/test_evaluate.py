@@ -237,7 +237,7 @@ def test_the_protocol_tells_images_apart_not_their_names(wide: ColdDiffusion) ->
 class Keeps(Fade):
     """The picture at every level."""
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return x0
 
 
@@ -261,7 +261,7 @@ class Bad(nn.Module):
         super().__init__()
         self.how = how
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return x_t * float("nan") if self.how == "nan" else x_t.repeat(1, 3, 1, 1)
 
 

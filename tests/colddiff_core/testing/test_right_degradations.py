@@ -28,7 +28,7 @@ class Shrink(Degradation):
     def __init__(self, *, num_steps: int = 1) -> None:
         super().__init__(num_steps)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         kept = column(1 - t / self.num_steps)
         return ((x0 + 1) * kept - 1).to(x0.dtype).where(column(t) > 0, x0)
 
@@ -49,7 +49,7 @@ class Vignette(Degradation):
         rows, columns = (torch.linspace(-1, 1, n) for n in (height, width))
         return [(rows[:, None] ** 2 + columns**2).sqrt() / math.sqrt(2)]
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         (radius,) = self.table(self.falloff, *x0.shape[2:], like=x0)
         amount = column(t / self.num_steps) * radius**self.power
         return (x0 - amount * (x0 + 1)).to(x0.dtype)
@@ -70,7 +70,7 @@ class BoxBlur(Degradation):
     def locality(self) -> Locality:
         return Locality(2)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         x = x0.to(torch.promote_types(x0.dtype, torch.float32))
         padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
         box = self.box.to(x.dtype).repeat(x.shape[1], 1, 1, 1)
@@ -95,7 +95,7 @@ class Posts(Degradation):
         super().__init__(num_steps)
         self.along = along
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         size = x0.shape[3 if self.along == "columns" else 2]
         first = torch.arange(size, device=x0.device) % self.num_steps
         if self.along == "rows":
@@ -116,7 +116,7 @@ class Shuffle(Degradation):
         if image_shape[0] < 3:
             raise ParameterError(f"image_shape: expected 3 channels or more, got {image_shape[0]}")
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         w = column(t.to(x0.dtype) / self.num_steps)
         return x0 * (1 - w) + torch.cat([x0[:, -1:], x0[:, :-1]], 1) * w
 
@@ -139,7 +139,7 @@ class Downscale(Degradation):
     def locality(self) -> Locality:
         return Locality(8, grid=8)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         small = F.avg_pool2d(x0.float(), 8)
         coarse = F.interpolate(small, x0.shape[2:], mode="nearest")
         mixed = x0 + column(t / self.num_steps) * (coarse - x0)
@@ -158,7 +158,7 @@ class Gamma(Degradation):
         super().__init__(num_steps)
         self.gamma = gamma
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         power = column(1 + (self.gamma - 1) * t / self.num_steps)
         u = ((x0.float() + 1) / 2).clamp(1e-4, 1.0)
         return torch.where(column(t) == 0, x0, (u**power * 2 - 1).to(x0.dtype))
@@ -177,7 +177,7 @@ class Solarize(Degradation):
         threshold[0] = math.inf
         self.register_buffer("threshold", threshold, persistent=False)
 
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return torch.where(x0 > column(self.threshold[t]), -x0, x0)
 
 
@@ -191,7 +191,7 @@ class Scratches(Degradation):
     def __init__(self, *, num_steps: int = 7) -> None:
         super().__init__(num_steps)
 
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"start": TensorSpec(torch.int64, ())}
 
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:

@@ -327,14 +327,14 @@ class BatchAtOnce(Flat):
 
 @caught_by("from_the_generator", "every seed gives the same images")
 class AlwaysTheSame(Flat):
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(n, 1, 1, 1)
 
 
 @caught_by("no_global_randomness", r"sample\(n\) draws from torch's global generator")
 @caught_by("from_the_generator", "differs for equal seeds")
 class IgnoresTheGenerator(Flat):
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.rand(n, 1, 1, 1)
 
 
@@ -439,7 +439,7 @@ class Slices(Stripes):
 
 @caught_by("context_goes_with_the_images", "One row for each index")
 class OneContextForAll(Stripes):
-    def context(self, indices: Sequence[int]) -> Context:  # noqa: ARG002
+    def context(self, indices: Sequence[int]) -> Context:
         return {"tone": torch.zeros(1)}
 
 
@@ -473,7 +473,7 @@ class ShufflesInSecret(Stripes):
 
 @caught_by("splits_do_not_share", "`split` says which part is meant")
 class OnePart(Stripes):
-    def __init__(self, split: str) -> None:  # noqa: ARG002
+    def __init__(self, split: str) -> None:
         super().__init__("train")
 
 

@@ -46,7 +46,7 @@ class Fade(Degradation):
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return (x0 + self.weight(t) * (self.tone(x0, context) - x0)).to(x0.dtype)
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.full_like(x0, 0.5)
 
 
@@ -57,7 +57,7 @@ class Tinted(Fade):
         num_steps: T.
     """
 
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"tone": TensorSpec(torch.float32, (1, 1, 1))}
 
     def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
@@ -66,7 +66,7 @@ class Tinted(Fade):
     def sample_context(self, x0: Tensor, generator: torch.Generator) -> Context:
         return {"tone": self.draw(x0, generator)}
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return context["tone"]
 
 
@@ -99,7 +99,7 @@ class AlwaysFloat32(Fade):
 
 @caught_by("keeps_its_input", "x0 is changed in place")
 class DegradesInPlace(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return x0.mul_(1 - self.weight(t).to(x0.dtype))
 
 
@@ -126,7 +126,7 @@ class Views(Fade):
 
 @caught_by("batch_independent", r"image \d \(level \d\) is off by .*over the axes \(1, 2, 3\)")
 class FadesToTheMeanOfTheBatch(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return x0.mean()
 
 
@@ -145,14 +145,14 @@ class LevelAsPythonInt(Fade):
 
 @caught_by("finite", "not finite at level 8 of 8")
 class DividesByZeroAtT(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         left = 1 - self.weight(t)
         return (x0 * left / left).to(x0.dtype)
 
 
 @caught_by("finite", "noise from -2 to 2, as an estimate of a restorer may be")
 class RootOfNegativeNumbers(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         x_t = ((x0 + 1) / 2).pow(1 + self.weight(t).to(x0.dtype)) * 2 - 1
         return torch.where(t[:, None, None, None] == 0, x0, x_t)
 
@@ -187,7 +187,7 @@ class LooksAtWhatWasDrawnLast(Tinted):
         self.last = self.draw(x0, generator)
         return {"tone": self.last}
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return self.last[: len(x0)]
 
 
@@ -202,13 +202,13 @@ class CountsItsCalls(Fade):
 
 @caught_by("no_global_randomness", r"D\(x0, t\) draws from torch's global generator")
 class NoisyEachTime(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.randn_like(x0)
 
 
 @caught_by("no_global_randomness", "sample_context draws from NumPy's global generator")
 class DrawsFromNumpy(Tinted):
-    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
         return torch.from_numpy(np.random.rand(len(x0), 1, 1, 1)).float()  # noqa: NPY002
 
 
@@ -218,19 +218,19 @@ class RandomTable(Fade):
         super().__init__(num_steps=num_steps)
         self.register_buffer("pattern", torch.rand(num_steps), persistent=False)
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.zeros_like(x0) + self.pattern.mean()
 
 
 @caught_by("context_matches_its_spec", r"shape without the batch axis")
 class SpecWithTheBatch(Tinted):
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {"tone": TensorSpec(torch.float32, (1, 1, 1, 1))}
 
 
 @caught_by("context_matches_its_spec", r"holds \['tone'\], the spec \[\]")
 class NoSpec(Tinted):
-    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:  # noqa: ARG002
+    def context_spec(self, image_shape: ImageShape) -> dict[str, TensorSpec]:
         return {}
 
 
@@ -242,20 +242,20 @@ class ContextOfTheTypeOfTheImages(Tinted):
 
 @caught_by("estimated_context_matches_its_spec", r"float32 \(1, 1, 1, 1\) on cpu for 5 images")
 class EstimatesOneToneForAll(Tinted):
-    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
         known = hints.get("tone")
         return {"tone": x_t.mean((0, 1, 2, 3), keepdim=True) if known is None else known}
 
 
 @caught_by("estimated_context_matches_its_spec", "is given 'tone' and returns another")
 class KnowsBetterThanTheUser(Tinted):
-    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
         return {"tone": x_t.mean((1, 2, 3), keepdim=True).float()}
 
 
 @caught_by("estimated_context_matches_its_spec", "tone: has no use for it")
 class TakesNoHints(Tinted):
-    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:  # noqa: ARG002
+    def estimate_context(self, x_t: Tensor, t: Tensor, hints: Hints = NO_CONTEXT) -> Context:
         if hints:
             raise UsageError("tone: has no use for it")
         return {"tone": x_t.mean((1, 2, 3), keepdim=True).float()}
@@ -278,7 +278,7 @@ class GeneratorOfItsOwn(Tinted):
 
 @caught_by("from_the_generator", "another one when images are drawn in batches of 1")
 class SameGeneratorEveryTime(Tinted):
-    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def draw(self, x0: Tensor, generator: torch.Generator) -> Tensor:
         return super().draw(x0, torch.Generator().manual_seed(0))
 
 
@@ -297,13 +297,13 @@ class EstimatesInPlace(Fade):
 
 @caught_by("takes_any_size", r"check accepts images of \(3, 16, 9\), and D fails on them")
 class EvenSidesOnly(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return nn.functional.avg_pool2d(x0, 2).repeat(1, 1, 2, 2)
 
 
 @caught_by("takes_any_size", r"check accepts images of \(4, 8, 8\), and D fails on them")
 class ThreeChannelsAtMost(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.ones(1, 3, 1, 1, device=x0.device)[:, : x0.shape[1]]
 
 
@@ -321,7 +321,7 @@ class MixesUpItsTables(Fade):
     def rows(self, height: int, width: int) -> tuple[Tensor]:
         return (torch.linspace(0, 1, height)[:, None].expand(height, width),)
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         def make(height: int) -> tuple[Tensor]:
             return self.rows(height, x0.shape[3])
 
@@ -343,7 +343,7 @@ class Smooth(Fade):
         num_steps: T.
     """
 
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         x = x0.to(torch.promote_types(x0.dtype, torch.float32))
         return nn.functional.avg_pool2d(nn.functional.pad(x, (2, 2, 2, 2), "reflect"), 5, 1)
 
@@ -361,7 +361,7 @@ class ClaimsToReachLess(Smooth):
 
 @caught_by("locality_is_true", r"reach=4, grid=1.*Reach or grid is too small")
 class ClaimsNoGrid(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return nn.functional.interpolate(nn.functional.avg_pool2d(x0.float(), 4), scale_factor=4)
 
     def check(self, image_shape: ImageShape) -> None:
@@ -375,7 +375,7 @@ class ClaimsNoGrid(Fade):
 
 @caught_by("locality_is_true", "None where the place in the image matters")
 class Vignette(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.linspace(-1, 1, x0.shape[3], device=x0.device).expand_as(x0)
 
     @property
@@ -408,7 +408,7 @@ class TableInADict(Fade):
 
 @caught_by("tables_are_buffers", "moved to another device together with its inputs, it fails")
 class NewTensorsOnTheCpu(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.linspace(0, 1, x0.shape[3])
 
 
@@ -436,14 +436,14 @@ class Detaches(Fade):
 
 @caught_by("gradients_flow", r"gradient of D\(x0, 1\) is zero everywhere")
 class Posterizes(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         steps = 2 ** (self.num_steps - t)[:, None, None, None]
         return torch.where(t[:, None, None, None] == 0, x0, ((x0 * steps).round() / steps))
 
 
 @caught_by("gradients_flow", r"the gradient of D\(x0, t\) is not finite")
 class RootAtZero(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return (x0 - x0).abs().sqrt()
 
 
@@ -455,7 +455,7 @@ class CancelsInLowPrecision(Fade):
 
 @caught_by("cost_does_not_grow", "Do not loop over levels")
 class LoopsToItsLevel(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         x = x0
         for k in range(int(t.max())):
             x = torch.where(k < t[:, None, None, None], 0.8 * x, x)
@@ -466,7 +466,7 @@ class LoopsToItsLevel(Fade):
     "cost_does_not_grow", "with twice the levels.* nor degrade to every level and choose one"
 )
 class DegradesToEveryLevel(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         every = torch.stack([x0 * 0.8**k for k in range(self.num_steps + 1)])
         return every[t, torch.arange(len(t), device=t.device)]
 
@@ -495,19 +495,19 @@ class Branches(Fade):
 
 @caught_by("traces_for_any_batch", "cannot trace ImageByImage for any batch")
 class ImageByImage(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.stack([x.mean().expand(1, 1, 1) for x in x0])
 
 
 @caught_by("exports_to_onnx", "cannot be exported to ONNX")
 class NoOperatorInOnnx(Fade):
-    def tone(self, x0: Tensor, context: Context) -> Tensor:  # noqa: ARG002
+    def tone(self, x0: Tensor, context: Context) -> Tensor:
         return torch.special.bessel_j0(x0.float())
 
 
 @caught_by("parameters_documented", "'speed' is not explained in the docstring of Unexplained")
 class Unexplained(Fade):
-    def __init__(self, *, speed: float = 1.0) -> None:  # noqa: ARG002
+    def __init__(self, *, speed: float = 1.0) -> None:
         super().__init__()
 
 
@@ -531,7 +531,7 @@ class NamedLikeAComponent(Fade):
         name: of the fade.
     """
 
-    def __init__(self, *, name: str = "black") -> None:  # noqa: ARG002
+    def __init__(self, *, name: str = "black") -> None:
         super().__init__()
 
 

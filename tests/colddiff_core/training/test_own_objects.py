@@ -72,12 +72,12 @@ def test_statistics_are_averaged_with_the_weights_and_masks_stay() -> None:
 
 
 class Grows(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Any = None) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Any = None) -> Tensor:
         return x0[:, :, :-1]
 
 
 class Doubles(Fade):
-    def forward(self, x0: Tensor, t: Tensor, context: Any = None) -> Tensor:  # noqa: ARG002
+    def forward(self, x0: Tensor, t: Tensor, context: Any = None) -> Tensor:
         return x0.double()
 
 

@@ -19,7 +19,7 @@ class Constant(nn.Module):
         super().__init__()
         self.x0_hat = x0_hat
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         return self.x0_hat
 
 
@@ -30,12 +30,7 @@ class Drift(Degradation):
         super().__init__(num_steps)
         self.e = e
 
-    def forward(
-        self,
-        x0: Tensor,
-        t: Tensor,
-        context: Context = NO_CONTEXT,  # noqa: ARG002
-    ) -> Tensor:
+    def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         return x0 + t[:, None, None, None] * self.e
 
 
