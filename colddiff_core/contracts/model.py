@@ -32,6 +32,9 @@ class Model(ABC):
 
     Attributes:
         name: what messages call it, e.g. its path.
+        image_shape: (C, H, W) of the images of training.
+        num_steps: T.
+        context_names: the context tensors that restoring takes.
         device: what it computes on, e.g. `"cpu"` or `"cuda:0"`.
         note: why it computes there, if that is worth a word.
         size: the only (H, W) that it computes in, as a file of fixed size does; smaller images are
@@ -45,6 +48,9 @@ class Model(ABC):
     """
 
     name: str
+    image_shape: tuple[int, int, int]
+    num_steps: int
+    context_names: tuple[str, ...]
     device: str
     note: str = ""
     size: tuple[int, int] | None = None
@@ -52,21 +58,6 @@ class Model(ABC):
     reach: int | None = None
     locality: Locality | None = None
     fixed_sampler: bool = True
-
-    @property
-    @abstractmethod
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images of training."""
-
-    @property
-    @abstractmethod
-    def num_steps(self) -> int:
-        """T."""
-
-    @property
-    @abstractmethod
-    def context_names(self) -> tuple[str, ...]:
-        """The context tensors that restoring takes."""
 
     @property
     @abstractmethod
@@ -148,9 +139,8 @@ class Model(ABC):
         """
         height, width = self._check(x_t)
         padded = self._padded(x_t)
-        return self._checked_result(self._estimate(padded, t, context or {}), padded)[
-            :, :, :height, :width
-        ]
+        estimated = self._estimate(padded, t, context or {})
+        return self._checked_result(estimated, padded)[:, :, :height, :width]
 
     def _check(self, x_t: Images) -> tuple[int, int]:
         """Height and width of images that the model can take."""

@@ -1,23 +1,20 @@
 """A process as a model, run by torch."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.model import Arrays, Images, Model
+from colddiff_core.contracts.prior import Prior
+from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.restorer import Restorer
 from colddiff_core.devices import torch_device
 from colddiff_core.models.folder import resolved_recipe
 from colddiff_core.process import ColdDiffusion
 from colddiff_core.registry.components import build
 from colddiff_core.restoration.footprint import working_memory
-
-if TYPE_CHECKING:
-    from colddiff_core.contracts.prior import Prior
-    from colddiff_core.contracts.recipe import Recipe
 
 _MEASURED = 128  # pixels a side: what a pixel takes is much the same in larger images
 
@@ -50,6 +47,8 @@ class ProcessModel(Model):
         if sampler is not None:
             process.sampler = build("sampler", sampler)
         self._recipe = resolved_recipe(process)
+        self.image_shape = process.image_shape
+        self.num_steps, self.context_names = process.num_steps, process.context_names
         self.locality = process.degradation.locality
         restorer = process.restorer
         if isinstance(restorer, Restorer):  # else a module of the user's own, who knows its sizes
@@ -58,27 +57,12 @@ class ProcessModel(Model):
             self.size = process.image_shape[1:] if restorer.size_multiple is None else None
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images of training."""
-        return self.process.image_shape
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-        return self.process.num_steps
-
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """The context tensors that restoring takes."""
-        return self.process.context_names
-
-    @property
-    def recipe(self) -> "Recipe":
+    def recipe(self) -> Recipe:
         """What it was trained with, with every parameter."""
         return self._recipe
 
     @property
-    def prior(self) -> "Prior":
+    def prior(self) -> Prior:
         """What generation starts from; see `Model.prior`."""
         if self.process.prior is None:
             raise UsageError("generate: the model has no prior to start from")

@@ -36,6 +36,7 @@ class OpenedFile(Model):
 
     def __init__(self, path: Path | str, metadata: Metadata, context_names: Iterable[str]) -> None:
         self.name = str(path)
+        self.image_shape, self.num_steps = metadata.image_shape, metadata.num_steps
         self.size = metadata.image_shape[1:]
         self.size_multiple = metadata.size_multiple
         self.reach = metadata.reach
@@ -43,22 +44,7 @@ class OpenedFile(Model):
         self.metadata = metadata
         self.graph: str = metadata.graph
         self.static_steps = metadata.static_steps
-        self._context_names = tuple(context_names)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images it takes."""
-        return self.metadata.image_shape
-
-    @property
-    def num_steps(self) -> int:
-        """T."""
-        return self.metadata.num_steps
-
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """The context tensors that it takes."""
-        return self._context_names
+        self.context_names = tuple(context_names)
 
     @cached_property
     def recipe(self) -> "Recipe":

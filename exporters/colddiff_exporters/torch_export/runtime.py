@@ -61,7 +61,7 @@ class TorchSampler(OpenedFile):
         drawn = {
             name: torch.tensor(array, device=self.device)
             for name, array in context.items()
-            if name in self._context_names
+            if name in self.context_names
         }
         try:
             with torch.no_grad():
