@@ -83,6 +83,7 @@ class Engine:
         on_pixels: Callable[[int], None] | None = None,
     ) -> None:
         self._model = model
+        self._reach = model.locality.reach if model.locality else 0
         self._schedule = schedule
         self._level = level
         self._source = source
@@ -98,7 +99,8 @@ class Engine:
         waiting: list[Pixels] = []
         for pixels in pictures:
             if waiting and (
-                pixels.shape != waiting[0].shape or len(waiting) == self._together(pixels)
+                pixels.shape != waiting[0].shape
+                or len(waiting) == self._together(*pixels.shape[:2])
             ):
                 yield from self._each(waiting)
                 waiting = []
@@ -106,8 +108,8 @@ class Engine:
         if waiting:
             yield from self._each(waiting)
 
-    def _together(self, pixels: Pixels) -> int:
-        height, width, _ = pixels.shape
+    def _together(self, height: int, width: int) -> int:
+        """How many images, or tiles, of a size are restored at once."""
         each = max(self._model.memory(height, width), 1)
         return max(1, min(self._room.batch_size, self._room.for_work(0) // each))
 
@@ -176,25 +178,22 @@ class Engine:
 
         if self._level is not None:
             return Restored(self._tiles(crop, tiling, self._level), self._level)
-        reach = self._model.locality.reach if self._model.locality else 0
         tiles = sample_tiles(crop, tiling)
-        found = self._source.level_of_all(tiles, margin=min(reach, min(tiles.shape[2:]) // 4))
+        margin = min(self._reach, min(tiles.shape[2:]) // 4)
+        found = self._source.level_of_all(tiles, margin=margin)
         return Restored(self._tiles(crop, tiling, found.level), found.level, found)
 
     def _missed(self, tiling: Tiling) -> Iterator[str]:
         """What tiles see otherwise than the whole picture would."""
         height, width = tiling.tile
-        reach = self._model.locality.reach if self._model.locality else 0
-        if 2 * reach > min(tiling.tile):
+        tiled = f"was restored in tiles of {height}x{width}"
+        if 2 * self._reach > min(tiling.tile):
             yield (
-                f"was restored in tiles of {height}x{width}, and the degradation reaches {reach} "
-                f"pixels: what lies beyond a tile is missed, seams may show"
+                f"{tiled}, and the degradation reaches {self._reach} pixels: what lies beyond a "
+                f"tile is missed, seams may show"
             )
         elif self._model.reach is None:
-            yield (
-                f"was restored in tiles of {height}x{width} by a network that looks at all of an "
-                f"image: seams may show"
-            )
+            yield f"{tiled} by a network that looks at all of an image: seams may show"
 
     def _tiles(self, crop: Callable[[slice, slice], Images], tiling: Tiling, level: int) -> Pixels:
         levels = self._schedule(level)
@@ -204,14 +203,12 @@ class Engine:
             context = source.context(tiles, levels) if isinstance(source, Estimating) else None
             return self._model.restore(tiles, levels, context)
 
-        each = max(self._model.memory(*tiling.tile), 1)
-        together = min(self._room.batch_size, self._room.for_work(0) // each)
         return restore_tiled(
             restore,
             crop,
             tiling,
             channels=self._model.image_shape[0],
-            batch_size=max(1, together),
+            batch_size=self._together(*tiling.tile),
             on_pixels=self._on_pixels,
         )
 
