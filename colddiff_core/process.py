@@ -37,10 +37,7 @@ class ColdDiffusion(Process):
 
     @torch.no_grad()
     def steps(
-        self,
-        x_t: Tensor,
-        timesteps: Iterable[int] | None = None,
-        context: Context | None = None,
+        self, x_t: Tensor, timesteps: Iterable[int] | None = None, context: Context | None = None
     ) -> Iterator[Step]:
         """The sampling loop as an iterator, for whoever wants to look inside; see `restore`."""
         levels = schedules.chosen(self.num_steps, timesteps=timesteps)

@@ -8,10 +8,7 @@ from colddiff_cli.options import AnyModel, Json
 from colddiff_core.restoration.opening import describe_model
 
 
-def info(
-    model: AnyModel,
-    as_json: Json = False,
-) -> None:
+def info(model: AnyModel, as_json: Json = False) -> None:
     """Print recipe, schedule, versions and training figures; nothing is run.
 
     Example: `colddiff info digits.onnx`

@@ -36,8 +36,7 @@ def _bytes(text: str) -> int:
 def restore(
     model: options.AnyModel,
     images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGES", help="Pictures of any size, already degraded."),
+        list[Path], typer.Argument(metavar="IMAGES", help="Pictures of any size, already degraded.")
     ],
     output: Annotated[Path, output_option("DIR", "Where the pictures go.")],
     simulate: Annotated[

@@ -101,10 +101,7 @@ class Process(nn.Module, ABC):
 
     @abstractmethod
     def steps(
-        self,
-        x_t: Tensor,
-        timesteps: Iterable[int] | None = None,
-        context: Context | None = None,
+        self, x_t: Tensor, timesteps: Iterable[int] | None = None, context: Context | None = None
     ) -> Iterator[Step]:
         """The sampling loop as an iterator, for whoever wants to look inside; see `restore`."""
 
@@ -188,10 +185,7 @@ class Process(nn.Module, ABC):
         return x
 
     def trajectory(
-        self,
-        x_t: Tensor,
-        timesteps: Iterable[int] | None = None,
-        context: Context | None = None,
+        self, x_t: Tensor, timesteps: Iterable[int] | None = None, context: Context | None = None
     ) -> Tensor:
         """All states of `restore`, the start included: (len(timesteps), B, C, H, W)."""
         return torch.stack([x_t, *(step.x_s for step in self.steps(x_t, timesteps, context))])

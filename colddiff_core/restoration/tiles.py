@@ -117,11 +117,7 @@ def sample_tiles(crop: Crop, tiling: Tiling) -> Images:
 
 
 def _strips(
-    restore: Callable[[Images], Images],
-    crop: Crop,
-    tiling: Tiling,
-    channels: int,
-    batch_size: int,
+    restore: Callable[[Images], Images], crop: Crop, tiling: Tiling, channels: int, batch_size: int
 ) -> Iterator[Images]:
     """The finished lines, (C, rows, W), from top to bottom."""
     rows, columns = tiling.spans(0), tiling.spans(1)

@@ -60,10 +60,7 @@ def check(
         if not as_json:
             out.print(f"{item.identity} {item.version} ({item.kind})", style="bold")
         results = check_component(
-            item,
-            params=params,
-            only=only,
-            on_result=None if as_json else _print_result,
+            item, params=params, only=only, on_result=None if as_json else _print_result
         )
         for result in results:
             if result.essential and result.outcome == "skipped":

@@ -24,11 +24,7 @@ WAYS: Mapping[str, tuple[str, str]] = {
 
 
 def generation(
-    entry: GenerationSet,
-    request: Request,
-    folder: Path,
-    *,
-    features: FeatureNetwork,
+    entry: GenerationSet, request: Request, folder: Path, *, features: FeatureNetwork
 ) -> Outcome:
     """Do the work for a data set.
 

@@ -8,13 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colddiff_cli.console import err
-from colddiff_cli.reproduce.budget import (
-    TRAINING_SHARE,
-    Budget,
-    images_in,
-    small,
-    steps_in,
-)
+from colddiff_cli.reproduce.budget import TRAINING_SHARE, Budget, images_in, small, steps_in
 from colddiff_core import ImageDataset, Recipe, Split, UsageError, load_recipe
 from colddiff_core.contracts.recipe import ComponentTable
 from colddiff_core.disk import write_atomically

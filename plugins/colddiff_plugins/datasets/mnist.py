@@ -14,10 +14,7 @@ from colddiff_core.disk import read_bounded
 from colddiff_plugins.datasets._parts import StoredImages, check_size
 
 _FILES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
-_MD5 = {
-    "train": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "test": "9fb629c4189551a2d022fa330f9573f3",
-}
+_MD5 = {"train": "f68b3c2dcbeaaa9fbdd348bbdeb94873", "test": "9fb629c4189551a2d022fa330f9573f3"}
 _MINI_MD5 = {
     "train": "1ac03de7ecb10d80269b8abd182afbd4",
     "test": "c3379f275b566375ab4528689c1795c4",

@@ -74,11 +74,7 @@ class Snow(Degradation):
     """
 
     def __init__(
-        self,
-        *,
-        num_steps: int = 200,
-        level: Literal[1, 2, 3, 4] = 1,
-        brighten: bool = True,
+        self, *, num_steps: int = 200, level: Literal[1, 2, 3, 4] = 1, brighten: bool = True
     ) -> None:
         super().__init__(num_steps)
         if level not in _STORMS:
