@@ -116,22 +116,15 @@ def show_table(
 @contextmanager
 def progress() -> Iterator["Progress"]:
     """A progress display on stderr with room for a note; silent when that is no terminal."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as parts  # 10 ms
 
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
+    with parts.Progress(
+        parts.SpinnerColumn(),
+        parts.TextColumn("{task.description}"),
+        parts.BarColumn(),
+        parts.TaskProgressColumn(),
+        parts.TextColumn("{task.fields[note]}"),
+        parts.TimeRemainingColumn(),
         console=err,
         disable=not err.is_terminal,
     ) as display:

@@ -56,12 +56,12 @@ def demo(
     dataset = build_table("dataset", recipe.data, split="test")
     x0 = from_uint8(dataset.images(range(_MEASURED)))
     with err.status(f"restoring {_MEASURED} held-out digits in torch"):
-        comparison = compare(process, x0, generator(0, "demo"))
+        found = compare(process, x0, generator(0, "demo"))
     with err.status("exporting, and checking the file against torch"):
         report = build("exporter", "onnx").export(process, exported, images=x0)
     with err.status(f"restoring {_MEASURED} held-out digits from the ONNX file"):
-        from_file = open_model(exported, device="cpu").restore(comparison.rows["degraded"].numpy())
-    rows = {"original": x0, **comparison.rows, "onnx": torch.from_numpy(from_file)}
+        from_file = open_model(exported, device="cpu").restore(found["degraded"].numpy())
+    rows = {"original": x0, **found, "onnx": torch.from_numpy(from_file)}
     errors = {name: rmse(images, x0) for name, images in rows.items() if name != "original"}
     difference = (rows["onnx"] - rows["improved"]).abs().max().item()
     pictures = {name: from_batch(images[:_SHOWN].numpy()) for name, images in rows.items()}

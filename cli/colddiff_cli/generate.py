@@ -8,7 +8,7 @@ import torch
 import typer
 
 from colddiff_cli import options
-from colddiff_cli.console import out, progress
+from colddiff_cli.console import counting, out
 from colddiff_cli.options import levels_in, option, output_option
 from colddiff_cli.reporting import tell_device
 from colddiff_core import UsageError, from_batch, open_model, write_image
@@ -52,8 +52,7 @@ def generate(
     draws = torch.Generator().manual_seed(seed)
     digits = len(str(count - 1))
     pictures = []
-    with progress() as display:
-        task = display.add_task("generating", total=count, note="")
+    with counting("generating") as show:
         for start in range(0, count, batch_size):
             x_t, context = prior.sample(min(batch_size, count - start), draws)
             arrays = {name: value.numpy() for name, value in context.items()}
@@ -65,7 +64,7 @@ def generate(
                     target = output / f"{k:0{digits}}.png"
                     write_image(target, picture)
                     out.print(str(target))
-            display.advance(task, len(batch))
+            show(start + len(batch), count)
     if grid:
         columns = math.isqrt(count - 1) + 1
         rows = [pictures[k : k + columns] for k in range(0, count, columns)]

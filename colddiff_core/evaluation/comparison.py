@@ -1,7 +1,6 @@
 """The same images restored in the ways of the paper."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,19 +23,6 @@ def rmse(images: Tensor, x0: Tensor) -> float:
     return ((images.double() - x0.double()) / 2).square().mean().sqrt().item()
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The same images degraded to level T and restored in the ways of the paper.
-
-    Attributes:
-        x0: (N, C, H, W) clean images.
-        rows: (N, C, H, W) each, by the names of `ROWS`.
-    """
-
-    x0: Tensor
-    rows: Mapping[str, Tensor]
-
-
 def compare(
     process: ColdDiffusion,
     x0: Tensor,
@@ -45,7 +31,7 @@ def compare(
     *,
     batch_size: int = 100,
     known: Context = NO_CONTEXT,
-) -> Comparison:
+) -> dict[str, Tensor]:
     """Degrade images and restore them in one step, by Algorithm 1 and by Algorithm 2.
 
     Args:
@@ -56,6 +42,9 @@ def compare(
             to the first.
         batch_size: images restored together.
         known: what is not drawn of the context of `x0`; see `ImageDataset.context`.
+
+    Returns:
+        (N, C, H, W) each, by the names of `ROWS`.
     """
     naive, improved = (
         ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
@@ -77,4 +66,4 @@ def compare(
                 "improved": improved.restore(x_t, timesteps, context),
             }
         )
-    return Comparison(x0, {name: torch.cat([b[name] for b in batches]) for name in ROWS})
+    return {name: torch.cat([batch[name] for batch in batches]) for name in ROWS}

@@ -1,7 +1,6 @@
 """How far from D(x0, t) a sampling loop gets on its way down."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,27 +13,13 @@ from colddiff_core.registry.components import build
 ALGORITHMS = ("naive", "improved")
 
 
-@dataclass(frozen=True)
-class Drift:
-    """Curves of error over t.
-
-    Attributes:
-        timesteps: the levels, from the one that the images were degraded to down to 0.
-        errors: RMSE on [0, 1] of x_t against D(x0, t) at each level, by algorithm; the last is the
-            error of the restored images.
-    """
-
-    timesteps: tuple[int, ...]
-    errors: Mapping[str, tuple[float, ...]]
-
-
 def drift(
     process: ColdDiffusion,
     x0: Tensor,
     generator: torch.Generator,
     timesteps: Sequence[int],
     known: Context = NO_CONTEXT,
-) -> Drift:
+) -> dict[str, list[float]]:
     """Follow Algorithms 1 and 2 from the same degraded images down to level 0.
 
     The paper's argument for Algorithm 2 (section 3.3) is that its x_t stays near D(x0, t) although
@@ -46,6 +31,10 @@ def drift(
         generator: on the CPU, for what the degradation draws.
         timesteps: levels, strictly decreasing to 0.
         known: of the context, as for `ColdDiffusion.sample_context`.
+
+    Returns:
+        RMSE on [0, 1] of x_t against D(x0, t) at each of the levels, by algorithm; the last is the
+        error of the restored images.
     """
     context = process.sample_context(x0, generator, known)
     with torch.no_grad():
@@ -54,5 +43,5 @@ def drift(
     for name in ALGORITHMS:
         other = ColdDiffusion(process.degradation, process.restorer, build("sampler", name))
         states = other.trajectory(truth[0], timesteps, context)
-        errors[name] = tuple(rmse(x, expected) for x, expected in zip(states, truth, strict=True))
-    return Drift(tuple(timesteps), errors)
+        errors[name] = [rmse(x, expected) for x, expected in zip(states, truth, strict=True)]
+    return errors

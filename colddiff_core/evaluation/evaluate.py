@@ -73,7 +73,7 @@ def evaluate(
         known = dataset.context(indices)
         found = compare(process, x0, draws, levels, batch_size=batch_size, known=known)
         clean = _features(features, x0)
-        for name, row in found.rows.items():
+        for name, row in found.items():
             if not row.isfinite().all():
                 raise ColdDiffError(
                     f"{name}: expected finite images, got values {row.min():.3g} to {row.max():.3g}"

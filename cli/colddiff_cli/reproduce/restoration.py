@@ -56,12 +56,13 @@ def restoration(
             on_batch=on_batch,
         )
     followed = range(min(_FOLLOWED, len(dataset)))
+    levels = schedules.full(process.num_steps)
     with err.status("following both algorithms"):
-        curves = drift(
+        errors = drift(
             process,
             from_uint8(dataset.images(followed).to(process.device)),
             generator(request.seed, "evaluate"),
-            schedules.full(process.num_steps),
+            levels,
             dataset.context(followed),
         )
     facts = {
@@ -72,11 +73,7 @@ def restoration(
         },
         "published": {row: entry.published.get(row, {}) for row in ROWS},
         "published_recipe": load_recipe(entry.recipe).model_dump(mode="json", exclude_none=True),
-        "curves": {
-            "images": len(followed),
-            "timesteps": list(curves.timesteps),
-            **{name: list(errors) for name, errors in curves.errors.items()},
-        },
+        "curves": {"images": len(followed), "timesteps": list(levels), **errors},
         "settings": request.names(),
         "training": training_facts(process, place),
         "components": list(found.components),
@@ -102,7 +99,7 @@ def _pictures(process: ColdDiffusion, dataset: ImageDataset, seed: int) -> dict[
     draws = generator(seed, "evaluate")
     found = compare(process, x0, draws, known=dataset.context(shown))
     zoom = max(1, 64 // x0.shape[-1])
-    rows: dict[str, torch.Tensor] = {"original": x0, **found.rows}
+    rows: dict[str, torch.Tensor] = {"original": x0, **found}
     return {
         name: tile([from_batch(images.cpu().numpy())], zoom=zoom) for name, images in rows.items()
     }

@@ -50,9 +50,9 @@ def test_each_row_is_what_its_name_says(process: ColdDiffusion) -> None:
     for name in ("naive", "improved"):
         process.sampler = build("sampler", name)
         expected[name] = process.restore(x_t)
-    assert list(found.rows) == list(expected)
+    assert list(found) == list(expected)
     for name, images in expected.items():
-        torch.testing.assert_close(found.rows[name], images)
+        torch.testing.assert_close(found[name], images)
 
 
 class Bars(ImageDataset):
@@ -143,7 +143,7 @@ def test_images_are_degraded_as_the_data_set_knows_they_were() -> None:
     x_t = process.degrade(x0, context=Cut().context(range(7)))
     assert found.rows["degraded"]["rmse"] == pytest.approx(rmse(x_t, x0), rel=1e-5)
     both = compare(process, x0, generator(0, "x"), batch_size=3, known=Cut().context(range(7)))
-    assert torch.equal(both.rows["degraded"], x_t)
+    assert torch.equal(both["degraded"], x_t)
 
 
 def test_small_images_have_no_ssim(process: ColdDiffusion) -> None:
