@@ -4,12 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.disk import os_errors_as, read_bounded
@@ -31,11 +31,15 @@ class Evaluation:
         rows: for each of `comparison.ROWS` its figures by name: rmse, psnr, ssim, frechet.
         protocol: data, number of images, schedule, seed, metrics and versions, as JSON can hold.
         components: what the model is made of, `kind:distribution:name==version`.
+        schema_version: of the file.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False)
 
     rows: Mapping[str, Mapping[str, float]]
     protocol: Mapping[str, Any]
     components: tuple[str, ...] = ()
+    schema_version: Literal[1] = 1
 
     @property
     def protocol_hash(self) -> str:
@@ -45,23 +49,8 @@ class Evaluation:
 
     def to_json(self) -> str:
         """The text of a file."""
-        content = {
-            "schema_version": 1,
-            "rows": self.rows,
-            "protocol": self.protocol,
-            "protocol_hash": self.protocol_hash,
-            "components": list(self.components),
-        }
+        content = {**asdict(self), "protocol_hash": self.protocol_hash}
         return json.dumps(content, indent=2, allow_nan=False)
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
-
-    schema_version: int
-    rows: dict[str, dict[str, float]]
-    protocol: dict[str, Any]
-    components: list[str] = []
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -73,14 +62,14 @@ def read_evaluation(path: Path) -> Evaluation:
     with os_errors_as(UsageError, path):
         text = read_bounded(path, MAX_BYTES)
     try:
-        found = _File.model_validate_json(text)
+        found = TypeAdapter(Evaluation).validate_json(text)
     except ValidationError:
         found = None
-    if found is None or found.schema_version != 1 or not found.rows:
+    if found is None or not found.rows:
         raise UsageError(
             f"{path}: expected the JSON of an evaluation, as `colddiff evaluate -o` writes it"
         )
-    return Evaluation(found.rows, found.protocol, tuple(found.components))
+    return found
 
 
 def check_same_protocol(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> None:
