@@ -138,7 +138,8 @@ def test_a_broken_distribution_has_a_row_and_the_rest_works(tmp_path: Path) -> N
     (tmp_path / "hostile_module.py").write_text("raise SystemExit('boo')")
     listed = json.loads(succeed("plugins", "list", "--json", cwd=tmp_path))
     (row,) = (row for row in listed["plugins"] if row["distribution"] == "hostile")
-    assert (row["status"], row["version"], row["error"]) == ("broken", "3.1", "SystemExit: boo")
+    assert (row["status"], row["version"]) == ("broken", "3.1")
+    assert row["error"].startswith("SystemExit: boo (")
     assert any(row["name"] == "unet" and row["status"] == "active" for row in listed["plugins"])
 
 
