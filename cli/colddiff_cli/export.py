@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import typer
 from torch import Tensor
 
 from colddiff_cli.console import err, out, show_table
-from colddiff_cli.options import ModelFolder, Settings, option, output_option
+from colddiff_cli.options import ModelFolder, Settings, flag, option, output_option
 from colddiff_core.contracts.errors import ImageError, UsageError
 from colddiff_core.contracts.exporter import Exporter, ExportReport
 from colddiff_core.contracts.recipe import Recipe
@@ -44,7 +43,7 @@ def export(
         ),
     ] = None,
     trajectory: Annotated[
-        bool, typer.Option("--trajectory", help="Let the file also give every state of the loop.")
+        bool, flag("--trajectory", "Let the file also give every state of the loop.")
     ] = False,
     static_steps: Annotated[
         int | None,
@@ -58,7 +57,7 @@ def export(
         float | None, option("X", "Largest difference from torch.", "by precision")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Run the file and compare it with torch.")
+        bool, flag("--verify/--no-verify", "Run the file and compare it with torch.")
     ] = True,
     images: Annotated[
         list[Path] | None,

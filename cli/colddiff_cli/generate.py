@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-import typer
 
 from colddiff_cli import options
 from colddiff_cli.console import counting, out
-from colddiff_cli.options import levels_in, option, output_option
+from colddiff_cli.options import flag, levels_in, option, output_option
 from colddiff_cli.reporting import tell_device
 from colddiff_core import UsageError, from_batch, open_model, write_image
 from colddiff_core.contracts import timesteps as schedules
@@ -22,7 +21,7 @@ def generate(
     count: Annotated[int, option("N", "How many pictures.", True, "-n", "--count", min=1)] = 16,
     seed: options.Seed = 0,
     grid: Annotated[
-        bool, typer.Option("--grid/--separate", help="One picture of all, or one file each.")
+        bool, flag("--grid/--separate", "One picture of all, or one file each.")
     ] = True,
     sampler: options.SamplerName = None,
     steps: options.Steps = None,

@@ -48,6 +48,11 @@ def option(metavar: str, meaning: str, default: str | bool = True, *names: str, 
     return typer.Option(*names, metavar=metavar, help=meaning, show_default=default, **more)
 
 
+def flag(names: str, meaning: str) -> Any:
+    """An option without a value: `--name`, or `--name/--other` to switch it off."""
+    return typer.Option(names, help=meaning)
+
+
 def output_option(metavar: str, meaning: str, default: str | bool = True) -> Any:
     """The option `-o`."""
     return option(metavar, meaning, default, "-o", "--output", parser=output_path)
@@ -84,7 +89,7 @@ Steps = Annotated[int | None, option("N", "Take so many even steps.", "all T")]
 Timesteps = Annotated[
     str | None, option("LEVELS", "The levels to visit, from the images' own: 20,10,5,0.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[bool, flag("--json", "Print JSON, for programs.")]
 
 Seed = Annotated[int, option("N", "Of everything that is drawn at random.", min=0, max=2**31 - 1)]
 Features = Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from colddiff_cli import options
 from colddiff_cli.console import err, out, progress, show_json
-from colddiff_cli.options import levels_in, option, output_option
+from colddiff_cli.options import flag, levels_in, option, output_option
 from colddiff_cli.reporting import tell_device, tell_level
 from colddiff_core.contracts.errors import ColdDiffError, UsageError
 from colddiff_core.pictures.reading import picture_header
@@ -41,9 +41,9 @@ def restore(
     output: Annotated[Path, output_option("DIR", "Where the pictures go.")],
     simulate: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--simulate",
-            help="The pictures are clean: degrade them first, and write original, degraded and "
+            "The pictures are clean: degrade them first, and write original, degraded and "
             "restored side by side.",
         ),
     ] = False,
@@ -57,8 +57,7 @@ def restore(
         ),
     ] = None,
     curve: Annotated[
-        bool,
-        typer.Option("--curve", help="Draw how well each level explains a picture, with auto."),
+        bool, flag("--curve", "Draw how well each level explains a picture, with auto.")
     ] = False,
     mask: Annotated[
         Path | None, option("FILE", "Where the pictures have a hole: a picture, white there.")
@@ -68,8 +67,7 @@ def restore(
     ] = None,
     color: Annotated[str | None, option("'#rrggbb'", "The colour that they were faded to.")] = None,
     resize: Annotated[
-        bool,
-        typer.Option("--resize", help="Bring pictures to the size that the model was trained on."),
+        bool, flag("--resize", "Bring pictures to the size that the model was trained on.")
     ] = False,
     memory: Annotated[
         int | None,
@@ -98,8 +96,7 @@ def restore(
         option("N", "Pixels that neighbouring tiles share.", "by how far the model reaches", min=0),
     ] = None,
     overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace files in DIR that colddiff has not restored."),
+        bool, flag("--overwrite", "Replace files in DIR that colddiff has not restored.")
     ] = False,
     as_json: options.Json = False,
     sampler: options.SamplerName = None,

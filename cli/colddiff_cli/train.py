@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import out
-from colddiff_cli.options import Device, Settings, output_option
+from colddiff_cli.options import Device, Settings, flag, output_option
 from colddiff_cli.training import rehearse, train_with_progress
 from colddiff_core import UsageError, load_recipe
 from colddiff_core.devices import torch_device
@@ -21,10 +21,7 @@ def train(
     settings: Settings = None,
     device: Device = "auto",
     dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print the whole recipe and what a few steps cost; write nothing."
-        ),
+        bool, flag("--dry-run", "Print the whole recipe and what a few steps cost; write nothing.")
     ] = False,
 ) -> None:
     """Train a restorer and write a model folder, or go on with a run that was stopped.

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from colddiff_cli.console import escaped, out, show_json
-from colddiff_cli.options import Json, Kind, Settings, option
+from colddiff_cli.options import Json, Kind, Settings, flag, option
 from colddiff_core import ColdDiffError, UsageError
 from colddiff_core.contracts.errors import PluginError, UnknownComponentError
 from colddiff_core.models.recipe import parse_assignment
@@ -31,7 +31,7 @@ def check(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All components that are installed and active.")
+        bool, flag("--all", "All components that are installed and active.")
     ] = False,
     kind: Kind = None,
     only: Annotated[

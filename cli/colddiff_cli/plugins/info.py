@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from colddiff_cli.console import out, show_json, show_table
-from colddiff_cli.options import Json, Kind
+from colddiff_cli.options import Json, Kind, flag
 from colddiff_core import ColdDiffError, ParameterError
 from colddiff_core.contracts.errors import UnknownComponentError, nearby
 from colddiff_core.registry.components import Registered, registry
@@ -30,7 +30,7 @@ def info(
     kind: Kind = None,
     as_json: Json = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print only the JSON Schema of the parameters.")
+        bool, flag("--schema", "Print only the JSON Schema of the parameters.")
     ] = False,
 ) -> None:
     """Show what a component is, where it comes from, its parameters and its context.

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colddiff_cli.console import out, show_json, show_table
-from colddiff_cli.options import Json, Kind, option
+from colddiff_cli.options import Json, Kind, flag, option
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.registry.inventory import STATUSES, Installed, inventory
 
@@ -23,10 +23,7 @@ def list_plugins(
     status: Annotated[str | None, option("STATUS", f"Only these: {', '.join(STATUSES)}.")] = None,
     as_json: Json = False,
     requirements: Annotated[
-        bool,
-        typer.Option(
-            "--requirements", help="Print the distributions as `pip install -r` takes them."
-        ),
+        bool, flag("--requirements", "Print the distributions as `pip install -r` takes them.")
     ] = False,
 ) -> None:
     """List every component, and every plugin that is broken, disabled or incompatible.
