@@ -98,15 +98,12 @@ def _components(target: str | None, kind: str | None) -> list[Registered]:
     """
     if target is None:
         return registry().components(kind)
-    if Path(target).is_dir():
+    is_folder = Path(target).is_dir()
+    if is_folder:
         target = use_source_tree(Path(target))
-        owner = normalized(target)
-        found = [i for i in registry().components(kind) if normalized(i.distribution) == owner]
-    else:
-        owner = normalized(target)
-        everything = registry().components(kind)
-        named = [item for item in everything if item.is_called(target)]
-        found = named or [i for i in everything if normalized(i.distribution) == owner]
+    owner, everything = normalized(target), registry().components(kind)
+    named = [] if is_folder else [item for item in everything if item.is_called(target)]
+    found = named or [item for item in everything if normalized(item.distribution) == owner]
     faults = [
         f"{plugin.blame} is {plugin.status}: {plugin.error}"
         for plugin in registry().plugins
