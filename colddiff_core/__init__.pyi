@@ -1,12 +1,13 @@
 # The public names and where they live; read at run time, too, by `lazy_loader`.
 
-from .contracts.component import Buildable
+from .contracts.component import Buildable, name_of
 from .contracts.dataset import ImageDataset, Split
 from .contracts.degradation import NO_CONTEXT, Context, Degradation, Hints, ImageShape, TensorSpec
 from .contracts.endpoint import EndpointDegradation
 from .contracts.errors import (
     ColdDiffError,
     ContextError,
+    DatasetError,
     ExportError,
     ImageError,
     ModelFileError,
@@ -14,18 +15,20 @@ from .contracts.errors import (
     UsageError,
 )
 from .contracts.exporter import Exporter, ExportReport
+from .contracts.finding import Finding
 from .contracts.locality import Locality
-from .contracts.model import Model
+from .contracts.model import Arrays, Images, Model
 from .contracts.prior import Prior
 from .contracts.process import Process
-from .contracts.recipe import Recipe, TrainTable
+from .contracts.recipe import ComponentTable, Recipe, TrainTable
 from .contracts.restorer import Restorer
 from .contracts.sampler import Sampler
 from .contracts.steps import Step, TrainingStep
 from .disk import atomic_path
 from .evaluation.evaluate import evaluate
-from .models.recipe import load_recipe
-from .pictures.batches import from_batch, to_batch
+from .evaluation.features import FeatureNetwork, feature_network
+from .models.recipe import build_table, load_recipe
+from .pictures.batches import Pixels, fit, from_batch, tile, to_batch
 from .pictures.reading import Picture, picture_header, read_image, read_mask, read_picture
 from .pictures.value_range import from_uint8, to_uint8
 from .pictures.writing import write_image
@@ -44,22 +47,28 @@ from .training.trainer import train
 
 __all__ = [
     "NO_CONTEXT",
+    "Arrays",
     "Buildable",
     "ColdDiffError",
     "ColdDiffusion",
     "Component",
+    "ComponentTable",
     "Context",
     "ContextError",
+    "DatasetError",
     "Degradation",
     "EndpointDegradation",
     "ExportError",
     "ExportReport",
     "Exporter",
+    "FeatureNetwork",
+    "Finding",
     "FoundLevel",
     "Hints",
     "ImageDataset",
     "ImageError",
     "ImageShape",
+    "Images",
     "Locality",
     "Model",
     "ModelFileError",
@@ -67,6 +76,7 @@ __all__ = [
     "Picture",
     "PictureHints",
     "PictureResult",
+    "Pixels",
     "Prior",
     "Process",
     "Recipe",
@@ -82,14 +92,18 @@ __all__ = [
     "UsageError",
     "atomic_path",
     "build",
+    "build_table",
     "describe_model",
     "evaluate",
+    "feature_network",
     "find_levels",
+    "fit",
     "from_batch",
     "from_uint8",
     "hookimpl",
     "listening",
     "load_recipe",
+    "name_of",
     "open_model",
     "parametrize_with_checks",
     "picture_header",
@@ -97,6 +111,7 @@ __all__ = [
     "read_mask",
     "read_picture",
     "restore_pictures",
+    "tile",
     "to_batch",
     "to_uint8",
     "train",

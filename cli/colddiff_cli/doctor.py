@@ -12,9 +12,8 @@ from rich.text import Text
 
 from colddiff_cli.console import show_json, show_table
 from colddiff_cli.options import Json
-from colddiff_core.contracts.errors import UsageError, one_line
-from colddiff_core.contracts.exporter import Exporter
-from colddiff_core.contracts.finding import Finding
+from colddiff_core import Exporter, Finding, UsageError
+from colddiff_core.contracts.errors import one_line
 from colddiff_core.pictures.cache import cache_folder
 from colddiff_core.registry.components import registry
 

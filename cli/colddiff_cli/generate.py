@@ -10,9 +10,8 @@ from colddiff_cli import options
 from colddiff_cli.console import counting, out
 from colddiff_cli.options import flag, levels_in, option, output_option
 from colddiff_cli.reporting import tell_device
-from colddiff_core import UsageError, from_batch, open_model, write_image
+from colddiff_core import UsageError, from_batch, open_model, tile, write_image
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.pictures.batches import tile
 
 
 def generate(

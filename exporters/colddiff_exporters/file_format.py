@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colddiff_core.contracts.errors import ModelFileError
-from colddiff_core.contracts.exporter import Exporter
-from colddiff_core.contracts.model import Model
+from colddiff_core import Exporter, Model, ModelFileError
 
 if TYPE_CHECKING:
     from colddiff_exporters.opened import OpenedFile

@@ -21,14 +21,11 @@ from pydantic import (
     model_validator,
 )
 
+from colddiff_core import Locality, ModelFileError, UsageError
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.errors import ModelFileError, UsageError
-from colddiff_core.contracts.locality import Locality
 
 if TYPE_CHECKING:
-    from colddiff_core.contracts.prior import Prior
-    from colddiff_core.contracts.process import Process
-    from colddiff_core.contracts.recipe import Recipe
+    from colddiff_core import Prior, Process, Recipe
 
 FORMAT = "1"
 _PREFIX = "colddiff."
@@ -140,7 +137,7 @@ class Metadata(BaseModel):
                 "pip install torch, or draw x_T yourself and restore it"
             ) from None
 
-        from colddiff_core.models.recipe import build_table
+        from colddiff_core import build_table
 
         prior: Prior = build_table("prior", table, image_shape=self.image_shape)
         try:

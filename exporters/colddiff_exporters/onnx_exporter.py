@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import ExportReport
-from colddiff_core.contracts.finding import Finding
+from colddiff_core import ExportError, ExportReport, Finding, ParameterError
 from colddiff_exporters.file_format import FileFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.contracts.process import Process
+    from colddiff_core import Process
     from colddiff_exporters.graph.sampler import LoopForm
     from colddiff_exporters.opened import OpenedFile
 
@@ -80,7 +78,7 @@ class OnnxFormat(FileFormat):
         """
         from tempfile import TemporaryDirectory
 
-        from colddiff_core.disk import atomic_path
+        from colddiff_core import atomic_path
         from colddiff_exporters.checked_file import read_file
         from colddiff_exporters.gate.message import graphs
         from colddiff_exporters.verify import evaluating, usable

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colddiff_core import Arrays, Images, Model, UsageError
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.model import Arrays, Images, Model
 from colddiff_exporters.metadata import Metadata
 
 if TYPE_CHECKING:
-    from colddiff_core.contracts.prior import Prior
-    from colddiff_core.contracts.recipe import Recipe
+    from colddiff_core import Prior, Recipe
 
 
 class OpenedFile(Model):

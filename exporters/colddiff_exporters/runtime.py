@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colddiff_core import Arrays, Images, UsageError
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.errors import UsageError
-from colddiff_core.contracts.model import Arrays, Images
 from colddiff_exporters import session as sessions
 from colddiff_exporters.checked_file import read_file
 from colddiff_exporters.gate.signature import CONTEXT_TYPES

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.exporter import ExportReport
+from colddiff_core import ExportReport, ParameterError
 from colddiff_exporters.onnx_exporter import OnnxFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.contracts.process import Process
+    from colddiff_core import Process
     from colddiff_exporters.gate.signature import Value
 
 CONFIG, MODEL = "config.pbtxt", "1/model.onnx"

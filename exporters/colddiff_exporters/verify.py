@@ -18,12 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from colddiff_core import Context, ExportError, ExportReport, Images, ModelFileError, Process
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.degradation import Context
-from colddiff_core.contracts.errors import ExportError, ModelFileError
-from colddiff_core.contracts.exporter import ExportReport
-from colddiff_core.contracts.model import Images
-from colddiff_core.contracts.process import Process
 
 if TYPE_CHECKING:
     from colddiff_exporters.opened import OpenedFile

@@ -18,10 +18,8 @@ from onnx.external_data_helper import (
 from onnx.helper import set_model_props
 from torch import Tensor
 
+from colddiff_core import ExportError, ExportReport, ParameterError, Process
 from colddiff_core.contracts import timesteps as schedules
-from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import ExportReport
-from colddiff_core.contracts.process import Process
 from colddiff_exporters.checked_file import MAX_BYTES
 from colddiff_exporters.gate.digest import BLANK, KEY, sealed
 from colddiff_exporters.graph.build import build_model

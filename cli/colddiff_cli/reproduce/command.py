@@ -22,10 +22,9 @@ from colddiff_cli.reproduce.paper import GenerationSet, PaperTable, RestorationS
 from colddiff_cli.reproduce.paper import table as paper_table
 from colddiff_cli.reproduce.plan import Request, check
 from colddiff_cli.reproduce.restoration import restoration
-from colddiff_core import UsageError, write_image
+from colddiff_core import FeatureNetwork, UsageError, feature_network, write_image
 from colddiff_core.devices import torch_device
 from colddiff_core.disk import write_atomically
-from colddiff_core.evaluation.features import FeatureNetwork, feature_network
 from colddiff_core.evaluation.record import plain, versions
 
 _RESULTS, _REPORT = "results.json", "report.html"

@@ -5,9 +5,8 @@ from typing import Any
 
 from colddiff_cli.console import err
 from colddiff_cli.training import train_with_progress
-from colddiff_core import ColdDiffusion, Recipe, UsageError
+from colddiff_core import ColdDiffusion, Recipe, UsageError, build_table
 from colddiff_core.models.facts import RECIPE, load_provenance
-from colddiff_core.models.recipe import build_table
 from colddiff_core.training.metrics import read_lines
 
 _MOST_POINTS = 300  # of a curve in a page

@@ -19,8 +19,7 @@ import onnx.inliner
 import torch
 from torch import Tensor, nn
 
-from colddiff_core.contracts.errors import ExportError
-from colddiff_core.contracts.process import Process
+from colddiff_core import ExportError, Process
 from colddiff_exporters.quiet import quietly
 
 OUTPUT = "result"

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colddiff_core.contracts.errors import ParameterError
-from colddiff_core.contracts.exporter import ExportReport
+from colddiff_core import ExportReport, ParameterError
 from colddiff_exporters.file_format import FileFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.contracts.process import Process
+    from colddiff_core import Process
     from colddiff_exporters.opened import OpenedFile
 
 
@@ -46,7 +45,7 @@ class TorchExporter(FileFormat):
         self, process: "Process", path: Path, *, images: "Tensor | None" = None
     ) -> ExportReport:
         """Write and check a file; see `Exporter.export`."""
-        from colddiff_core.disk import atomic_path
+        from colddiff_core import atomic_path
         from colddiff_exporters.torch_export.program import program_file
         from colddiff_exporters.torch_export.runtime import TorchSampler
         from colddiff_exporters.verify import compare_with_torch, evaluating, usable

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colddiff_core.contracts.errors import ModelFileError, UsageError
-from colddiff_core.contracts.model import Arrays, Images
+from colddiff_core import Arrays, Images, ModelFileError, UsageError
 from colddiff_core.devices import torch_device
 from colddiff_exporters.opened import OpenedFile
 from colddiff_exporters.quiet import quietly

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from colddiff_core.contracts.errors import ExportError, ParameterError
-from colddiff_core.contracts.exporter import ExportReport
+from colddiff_core import ExportError, ExportReport, ParameterError
 from colddiff_exporters.onnx_exporter import OnnxFormat
 from colddiff_exporters.web.runtime import VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colddiff_core.contracts.process import Process
+    from colddiff_core import Process
 
 MARKER, MODEL, SAMPLE = "colddiff-web.json", "model.onnx", "sample.png"
 _PAGE = ("index.html", "app.js", "style.css")
@@ -104,8 +103,7 @@ class WebExporter(OnnxFormat):
 
 def _write_sample(path: Path, process: "Process", images: "Tensor | None") -> str | None:
     """A degraded picture to begin with, where the degradation makes it of a clean one alone."""
-    from colddiff_core.pictures.batches import from_batch
-    from colddiff_core.pictures.writing import write_image
+    from colddiff_core import from_batch, write_image
 
     if images is None or process.degradation.context_names:
         return None

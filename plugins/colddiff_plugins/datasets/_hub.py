@@ -6,8 +6,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colddiff_core import Split
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, Split
 from colddiff_core.pictures.cache import cache_folder
 
 if TYPE_CHECKING:

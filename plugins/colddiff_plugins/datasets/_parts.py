@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colddiff_core import ImageDataset, ImageShape, ParameterError, Split, write_image
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, ImageDataset, ImageShape, ParameterError, Split, write_image
 from colddiff_plugins.datasets._pictures import Source, decoded
 
 Numbers = NDArray[np.int64]

@@ -21,9 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core import ImageError, Picture, UsageError
-from colddiff_core.contracts.errors import DatasetError
-from colddiff_core.pictures.batches import fit
+from colddiff_core import DatasetError, ImageError, Picture, UsageError, fit
 from colddiff_plugins.datasets._store import MAX_REASONS, Entry, Losses, Stored
 
 _BATCH = 16  # pictures a thread takes at a time

@@ -11,8 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from colddiff_core import Split
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, Split
 from colddiff_core.disk import os_errors_as, read_bounded
 from colddiff_plugins.datasets._parts import StoredImages
 

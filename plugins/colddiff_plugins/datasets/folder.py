@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core import Picture, read_picture
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, Picture, read_picture
 from colddiff_plugins.datasets._parts import Numbers, PictureDataset
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, printable
 

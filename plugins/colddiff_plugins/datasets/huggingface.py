@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colddiff_core import ImageError, Picture, read_picture
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, ImageError, Picture, read_picture
 from colddiff_plugins.datasets._hub import load, need_package, rows_of
 from colddiff_plugins.datasets._parts import Numbers, PictureDataset
 from colddiff_plugins.datasets._pictures import Listed, Read, Source, decoded

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colddiff_core import Split
-from colddiff_core.contracts.errors import DatasetError
+from colddiff_core import DatasetError, Split
 from colddiff_core.disk import read_bounded
 from colddiff_plugins.datasets._parts import StoredImages, check_size
 

@@ -4,8 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from colddiff_core import Context, Degradation, EndpointDegradation, Sampler, UsageError
-from colddiff_core.contracts.component import name_of
+from colddiff_core import Context, Degradation, EndpointDegradation, Sampler, UsageError, name_of
 
 
 class Ddim(Sampler):
