@@ -87,18 +87,13 @@ def _dataset(
 ) -> ImageDataset:
     if split not in ("test", "train"):
         raise UsageError(f"--split {split}: expected test or train")
-    recipe = process.recipe
-    own = recipe.data if recipe is not None else None
-    if name is None and own is None:
+    own = process.recipe.data if process.recipe else None
+    name = name or (own.name if own else None)
+    if name is None:
         raise UsageError("the model does not say what it was trained on; name a data set by --data")
-    params = own.params if own is not None and name in (None, own.name) else {}
-    table = {
-        "name": name or (own.name if own is not None else ""),
-        **params,
-        **dict(map(parse_assignment, settings)),
-    }
-    dataset: ImageDataset = build_table("dataset", ComponentTable(**table), split=split)
-    return dataset
+    params = own.params if own and own.name == name else {}
+    table = {"name": name, **params, **dict(map(parse_assignment, settings))}
+    return build_table("dataset", ComponentTable(**table), split=split)  # type: ignore[no-any-return]
 
 
 def _print(evaluations: Mapping[str, Evaluation]) -> None:
