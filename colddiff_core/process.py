@@ -9,6 +9,7 @@
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -18,10 +19,16 @@ from torch import Tensor, nn
 
 from colddiff_core.contracts import timesteps as schedules
 from colddiff_core.contracts.component import name_of
-from colddiff_core.contracts.degradation import NO_CONTEXT, Context, Degradation, ImageShape
+from colddiff_core.contracts.degradation import (
+    NO_CONTEXT,
+    Context,
+    Degradation,
+    ImageShape,
+    check_floating,
+)
 from colddiff_core.contracts.errors import ColdDiffError, ModelFolderError, UsageError
 from colddiff_core.contracts.prior import Prior
-from colddiff_core.contracts.process import Process
+from colddiff_core.contracts.process import Process, check_part
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.restorer import Restorer
 from colddiff_core.contracts.sampler import Sampler
@@ -229,6 +236,8 @@ class ColdDiffusion(Process):
         prior = prior or self.prior
         if prior is None:
             raise UsageError("generate: no prior to start from; name one in [prior] of the recipe")
+        if n < 1:
+            raise UsageError(f"generate: expected 1 image or more, got {n}")
         x_t, context = prior.sample(n, generator)
         wanted = set(self.degradation.context_names) & context.keys()
         context = {name: context[name].to(self.device) for name in wanted}
@@ -311,13 +320,17 @@ class ColdDiffusion(Process):
             return there if there is not None or table is None else build_table(kind, table, **more)
 
         degradation = part("degradation")
+        check_part("degradation", degradation, Degradation)
         degradation.check(image_shape)
         restorer = part("restorer", image_shape=image_shape)
         prior = part("prior", image_shape=image_shape)
         return cls(degradation, restorer, part("sampler"), prior)
 
     def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
-        levels = torch.as_tensor(t)
+        try:
+            levels = torch.as_tensor(t)
+        except (TypeError, ValueError, RuntimeError):  # a string, None, a ragged list
+            levels = torch.tensor(math.nan)
         whole = not (
             levels.is_floating_point() or levels.is_complex() or levels.dtype == torch.bool
         )
@@ -331,16 +344,11 @@ class ColdDiffusion(Process):
         return levels.expand(len(images)).to(images.device)
 
     def _check_images(self, images: Tensor) -> None:
+        check_floating(images)
         if images.ndim != 4 or 0 in images.shape[1:]:
             raise UsageError(
                 f"images: expected (batch, channels, height, width), got {tuple(images.shape)}"
             )
-        if images.dtype == torch.uint8:
-            raise UsageError(
-                "images: expected floating point in [-1, 1], got torch.uint8; use from_uint8"
-            )
-        if not images.is_floating_point():
-            raise UsageError(f"images: expected floating point in [-1, 1], got {images.dtype}")
         channels = self._image_shape[0] if self._image_shape else images.shape[1]
         if images.shape[1] != channels:
             raise UsageError(

@@ -40,6 +40,11 @@ class Process(nn.Module, ABC):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        check_part("degradation", degradation, Degradation)
+        check_part("restorer", restorer, nn.Module)
+        check_part("sampler", sampler, Sampler)
+        if prior is not None:
+            check_part("prior", prior, Prior)
         self.degradation = degradation
         self.restorer = restorer
         self.sampler = sampler
@@ -131,3 +136,17 @@ class Process(nn.Module, ABC):
         on_step: Callable[[Step], None] | None = None,
     ) -> Tensor:
         """Run the sampling loop; see `ColdDiffusion.restore`."""
+
+
+def check_part(kind: str, part: object, contract: type) -> None:
+    """Refuse what is no part of that kind, such as its name, or a class instead of an object.
+
+    Raises:
+        UsageError: says what it is.
+    """
+    if not isinstance(part, contract):
+        came = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.80}"
+        raise UsageError(
+            f"{kind}: expected an object of a subclass of {contract.__name__}, as "
+            f"build({kind!r}, name, …) makes, got {came}"
+        )
