@@ -13,7 +13,7 @@ from colddiff_core.contracts.component import name_of
 from colddiff_core.contracts.degradation import Context, Degradation, ImageShape
 from colddiff_core.contracts.errors import ColdDiffError, ModelFolderError, UsageError
 from colddiff_core.contracts.prior import Prior
-from colddiff_core.contracts.process import Process
+from colddiff_core.contracts.process import Process, check_part
 from colddiff_core.contracts.recipe import Recipe
 from colddiff_core.contracts.restorer import Restorer
 from colddiff_core.contracts.sampler import Sampler
@@ -126,6 +126,8 @@ class ColdDiffusion(Process):
         prior = prior or self.prior
         if prior is None:
             raise UsageError("generate: no prior to start from; name one in [prior] of the recipe")
+        if n < 1:
+            raise UsageError(f"generate: expected 1 image or more, got {n}")
         x_t, context = prior.sample(n, generator)
         wanted = set(self.degradation.context_names) & context.keys()
         context = {name: context[name].to(self.device) for name in wanted}
@@ -208,6 +210,7 @@ class ColdDiffusion(Process):
             return there if there is not None or table is None else build_table(kind, table, **more)
 
         degradation = part("degradation")
+        check_part("degradation", degradation, Degradation)
         degradation.check(image_shape)
         restorer = part("restorer", image_shape=image_shape)
         prior = part("prior", image_shape=image_shape)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,21 @@ class TensorSpec:
 
     dtype: torch.dtype
     shape: tuple[int, ...]
+
+
+def check_floating(images: Tensor) -> None:
+    """Refuse what is no tensor of images.
+
+    Raises:
+        UsageError: an array, or integers.
+    """
+    floating = isinstance(images, Tensor) and images.is_floating_point()
+    if not floating:
+        came = getattr(images, "dtype", "no dtype")
+        raise UsageError(
+            f"images: expected a tensor, floating point in [-1, 1], got a {type(images).__name__} "
+            f"of {came}" + ("; use from_uint8" if came == torch.uint8 else "")
+        )
 
 
 class Degradation(Buildable, nn.Module, ABC):
@@ -191,6 +206,11 @@ class Degradation(Buildable, nn.Module, ABC):
                 f"{useless[0]}: {name_of(self)} has no use for it"
                 + (f"; it takes {takes}" if takes else ", it needs to know nothing but the level")
             )
+
+    def __call__(self, x0: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, of images alone: arithmetic on uint8 wraps around in silence."""
+        check_floating(x0)
+        return super().__call__(x0, *args, **kwargs)
 
     @abstractmethod
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:

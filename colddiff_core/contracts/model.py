@@ -90,8 +90,14 @@ class Model(ABC):
         return self._restore(x_t, (t, 0), context)
 
     def schedule(self, level: int | None = None) -> tuple[int, ...]:
-        """The levels to visit from `level`, T when None, unless somebody asks for others."""
-        return schedules.full(self.num_steps if level is None else level)
+        """The levels to visit from `level`, T when None, unless somebody asks for others.
+
+        Raises:
+            UsageError: there is no such level.
+        """
+        if level is not None:
+            level = schedules.checked_level(level, self.num_steps)
+        return schedules.full(level or self.num_steps)
 
     def restore(
         self,
@@ -113,9 +119,9 @@ class Model(ABC):
             UsageError: images, timesteps or context do not fit.
             ColdDiffError: the model gave something else than images.
         """
-        levels = self.schedule() if timesteps is None else tuple(timesteps)
+        levels = self.schedule() if timesteps is None else timesteps
         levels = schedules.checked(levels, self.num_steps)
-        height, width = self._check(x_t)
+        height, width = self.check(x_t)
         padded = self._padded(x_t)
         if padded is not x_t and self.context_names:
             raise UsageError(
@@ -137,14 +143,21 @@ class Model(ABC):
             UsageError: images or level do not fit.
             ColdDiffError: the model gave something else than images.
         """
-        height, width = self._check(x_t)
+        t = schedules.checked_level(t, self.num_steps)
+        height, width = self.check(x_t)
         padded = self._padded(x_t)
         estimated = self._estimate(padded, t, context or {})
         return self._checked_result(estimated, padded)[:, :, :height, :width]
 
-    def _check(self, x_t: Images) -> tuple[int, int]:
-        """Height and width of images that the model can take."""
+    def check(self, x_t: Images) -> tuple[int, int]:
+        """Height and width of images that the model can take.
+
+        Raises:
+            UsageError: it cannot take these.
+        """
         channels = self.image_shape[0]
+        if not isinstance(x_t, np.ndarray):
+            raise UsageError(f"images: expected a NumPy array, got a {type(x_t).__name__}")
         if x_t.ndim != 4 or x_t.shape[1] != channels or 0 in x_t.shape:
             raise UsageError(
                 f"images: expected (batch, {channels}, height, width), got {x_t.shape}"

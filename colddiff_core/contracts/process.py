@@ -8,6 +8,7 @@
 | `restore` with `naive` and timesteps (T, 0) | direct reconstruction, R(x_T, T) |
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from colddiff_core.contracts.degradation import (
     Degradation,
     ImageShape,
     TensorSpec,
+    check_floating,
 )
 from colddiff_core.contracts.errors import UsageError
 from colddiff_core.contracts.prior import Prior
@@ -48,6 +50,11 @@ class Process(nn.Module, ABC):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        check_part("degradation", degradation, Degradation)
+        check_part("restorer", restorer, nn.Module)
+        check_part("sampler", sampler, Sampler)
+        if prior is not None:
+            check_part("prior", prior, Prior)
         self.degradation = degradation
         self.restorer = restorer
         self.sampler = sampler
@@ -191,7 +198,10 @@ class Process(nn.Module, ABC):
         return torch.stack([x_t, *(step.x_s for step in self.steps(x_t, timesteps, context))])
 
     def _check_levels(self, t: Tensor | int, images: Tensor) -> Tensor:
-        levels = torch.as_tensor(t)
+        try:
+            levels = torch.as_tensor(t)
+        except (TypeError, ValueError, RuntimeError):  # a string, None, a ragged list
+            levels = torch.tensor(math.nan)
         whole = not (
             levels.is_floating_point() or levels.is_complex() or levels.dtype == torch.bool
         )
@@ -205,14 +215,10 @@ class Process(nn.Module, ABC):
         return levels.expand(len(images)).to(images.device)
 
     def _check_images(self, images: Tensor) -> None:
+        check_floating(images)
         if images.ndim != 4 or 0 in images.shape[1:]:
             raise UsageError(
                 f"images: expected (batch, channels, height, width), got {tuple(images.shape)}"
-            )
-        if not images.is_floating_point():
-            mend = "; use from_uint8" if images.dtype == torch.uint8 else ""
-            raise UsageError(
-                f"images: expected floating point in [-1, 1], got {images.dtype}{mend}"
             )
         channels = self._image_shape[0] if self._image_shape else images.shape[1]
         if images.shape[1] != channels:
@@ -249,3 +255,17 @@ class Process(nn.Module, ABC):
                     f"context {name!r}: expected {spec.dtype}, got {given[name].dtype}"
                 )
         return {name: given[name] for name in needed}
+
+
+def check_part(kind: str, part: object, contract: type) -> None:
+    """Refuse what is no part of that kind, such as its name, or a class instead of an object.
+
+    Raises:
+        UsageError: says what it is.
+    """
+    if not isinstance(part, contract):
+        came = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.80}"
+        raise UsageError(
+            f"{kind}: expected an object of a subclass of {contract.__name__}, as "
+            f"build({kind!r}, name, …) makes, got {came}"
+        )

@@ -26,6 +26,23 @@ def evenly(num_steps: int, steps: int) -> tuple[int, ...]:
     return tuple((num_steps * k + steps // 2) // steps for k in range(steps, -1, -1))
 
 
+def checked_level(level: int, num_steps: int) -> int:
+    """Return `level` if it is one of degraded images, 1 to T.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        index = operator.index(level)
+    except TypeError:
+        index = 0
+    if not 1 <= index <= num_steps:
+        raise UsageError(
+            f"level: expected 1 to {num_steps} (the model's T), or auto; got {level!r}"
+        )
+    return index
+
+
 def chosen(
     num_steps: int, *, steps: int | None = None, timesteps: Iterable[int] | None = None
 ) -> tuple[int, ...]:

@@ -54,8 +54,15 @@ def evaluate(
             not name any, or what is to stand beside was measured by another protocol.
         ColdDiffError: the restorer returned something else than finite images.
     """
-    if not isinstance(process, ColdDiffusion):
+    if isinstance(process, str | Path):
         process = ColdDiffusion.load(process)
+    if not isinstance(process, ColdDiffusion):
+        raise UsageError(
+            f"evaluate: expected a process or the path of a model folder, got a "
+            f"{type(process).__name__}"
+        )
+    if batch_size < 1:
+        raise UsageError(f"batch_size: expected 1 or more, got {batch_size}")
     dataset = _own_data(process, split) if images is None else data_of(images)
     process.eval()
     agreed = _protocol(process, dataset, split, count, timesteps, seed, features)
@@ -103,7 +110,7 @@ def _protocol(
         raise UsageError(f"images: expected 1 to {len(dataset)}, got {count}")
     if features is not None and count < 2:
         raise UsageError("images: a Fréchet distance needs 2 or more")
-    levels = schedules.full(process.num_steps) if timesteps is None else tuple(timesteps)
+    levels = schedules.chosen(process.num_steps, timesteps=timesteps)
     degradation = process.degradation.config
     return {
         "data": of_data(dataset, count),

@@ -118,7 +118,9 @@ class Registered:
             with redirect_stdout(sys.stderr):  # results alone go to stdout
                 yield
         except ParameterError as error:
-            raise ParameterError(f"{self.kind} {self.name!r}: {error}") from error
+            told = ParameterError(f"{self.kind} {self.name!r}: {error}")
+            told.fields = (str(error).partition(":")[0],)  # a constructor begins with its name
+            raise told from error
         except PluginError as error:
             raise PluginError(f"{blame}: {error}") from error
         except (ColdDiffError, KeyboardInterrupt):

@@ -9,9 +9,12 @@ import numpy as np
 from colddiff_core.contracts.errors import ContextError, UsageError
 from colddiff_core.contracts.model import Arrays, Images, Model
 from colddiff_core.restoration.level import FoundLevel, consistency, search_levels
+from colddiff_core.restoration.opening import as_model
 from colddiff_core.restoration.simulation import operator_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from colddiff_core.process import ColdDiffusion
@@ -157,19 +160,24 @@ class Estimating:
 
 
 def find_levels(
-    model: Model, images: Images, hints: Mapping[str, Images] | None = None
+    model: "Model | Path | str | ColdDiffusion",
+    images: Images,
+    hints: Mapping[str, Images] | None = None,
 ) -> list[FoundLevel]:
     """The level of each image: the one from which what R makes of it can be degraded to it again.
 
     Args:
-        model: what is to restore them.
+        model: what is to restore them, or what `open_model` takes.
         images: (B, C, H, W) float32 in [-1, 1].
         hints: what is known, see `Degradation.estimate_context`, with a batch axis of 1.
 
     Raises:
-        UsageError: the context cannot be told and was not given, or torch is not installed.
+        UsageError: the images do not fit, the context cannot be told and was not given, or torch
+            is not installed.
     """
-    return Estimating(model, hints or {}).levels(images)
+    opened = as_model(model)
+    opened.check(images)
+    return Estimating(opened, hints or {}).levels(np.ascontiguousarray(images, np.float32))
 
 
 def _advised(error: ContextError, *ways: str) -> str:

@@ -53,6 +53,11 @@ def open_model(
     return exporter.open(path, device=device)
 
 
+def as_model(source: "Model | Path | str | ColdDiffusion") -> Model:
+    """A model as it is, anything else opened."""
+    return source if isinstance(source, Model) else open_model(source)
+
+
 def _of_process(process: "ColdDiffusion", name: str, device: str, sampler: str | None) -> Model:
     from colddiff_core.restoration.process_model import ProcessModel
 

@@ -15,7 +15,7 @@ from colddiff_core.pictures.writing import SOFTWARE, write_image
 from colddiff_core.restoration.engine import Engine, Restored, Room, Schedule
 from colddiff_core.restoration.estimating import Estimating
 from colddiff_core.restoration.hints import PictureHints, read_hints
-from colddiff_core.restoration.opening import open_model
+from colddiff_core.restoration.opening import as_model
 from colddiff_core.restoration.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PictureResult:
 
 def restore_pictures(
     model: "Model | Path | str | ColdDiffusion",
-    pictures: Iterable[Path | str],
+    pictures: Iterable[Path | str] | Path | str,
     output: Path | str,
     *,
     level: int | Literal["auto"] | None = None,
@@ -63,7 +63,7 @@ def restore_pictures(
 
     Args:
         model: what restores them, or what `open_model` takes.
-        pictures: the files.
+        pictures: the files, or one.
         output: the folder; made if it does not exist.
         level: how degraded the pictures are, 1 to T; "auto" finds the level of each. T when None.
         steps: so many steps, evenly spaced; those of the model when None.
@@ -84,7 +84,8 @@ def restore_pictures(
         UsageError: options exclude each other or do not fit the model, or a file would be
             overwritten. Nothing has been written then.
     """
-    opened = model if isinstance(model, Model) else open_model(model)
+    opened = as_model(model)
+    pictures = [pictures] if isinstance(pictures, str | Path) else pictures
     paths, hints = [Path(path) for path in pictures], hints or PictureHints()
     targets = _targets(paths, Path(output), hints.files, overwrite=overwrite)
     start, schedule = chosen_schedule(opened, level=level, steps=steps, timesteps=timesteps)
@@ -123,8 +124,8 @@ def chosen_schedule(
         return levels[0], lambda _: levels
     if steps is not None:
         schedules.evenly(most, steps)  # too many are an error before any work
-    if level is not None and level != "auto" and not 1 <= level <= most:
-        raise UsageError(f"level: expected 1 to {most} (the model's T), or auto; got {level}")
+    if level is not None and level != "auto":
+        level = schedules.checked_level(level, most)
 
     def visited(t: int) -> tuple[int, ...]:
         if steps is None:

@@ -1,5 +1,6 @@
 """A process as a model, run by torch."""
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +30,7 @@ class ProcessModel(Model):
         sampler: another sampler than its own.
 
     Raises:
-        UsageError: the device cannot be had.
+        UsageError: the device cannot be had, or it is no process.
     """
 
     def __init__(
@@ -40,6 +41,10 @@ class ProcessModel(Model):
         device: str = "auto",
         sampler: str | None = None,
     ) -> None:
+        if not isinstance(process, ColdDiffusion):
+            raise UsageError(
+                f"model: expected the path of one, or a process, got a {type(process).__name__}"
+            )
         self.name = name
         self.device = torch_device(device)
         self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
@@ -74,11 +79,13 @@ class ProcessModel(Model):
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        side = _MEASURED if self.size is None else min(self.size)
-        x = torch.zeros(1, self.image_shape[0], side, side, device=self.device)
+        channels, *size = self.image_shape
+        if isinstance(self.process.restorer, Restorer) and self.size is None:
+            size = [_MEASURED, _MEASURED]
+        x = torch.zeros(1, channels, *size, device=self.device)
         context = self.process.degradation.sample_context(x, torch.Generator())
         few = (self.num_steps, self.num_steps // 2, 0)[: self.num_steps + 1]
-        return working_memory(lambda: self.process.restore(x, few, context)) // side**2
+        return working_memory(lambda: self.process.restore(x, few, context)) // math.prod(size)
 
     def _restore(self, x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
         tensors = {name: torch.from_numpy(a).to(self.device) for name, a in context.items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from colddiff_core.contracts.dataset import ImageDataset
 from colddiff_core.contracts.degradation import ImageShape
@@ -35,7 +36,16 @@ class OwnImages(ImageDataset):
     """
 
     def __init__(self, source: Iterable[Any]) -> None:
-        numbered = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        numbered = (
+            hasattr(source, "__getitem__")  # which an IterableDataset inherits
+            and hasattr(source, "__len__")
+            and not isinstance(source, IterableDataset)
+        )
+        if not numbered and not isinstance(source, Iterable):
+            raise UsageError(
+                f"images: expected a data set or an iterable of images, got a "
+                f"{type(source).__name__}"
+            )
         self._source: Any = source if numbered else list(source)
         if not len(self):
             raise UsageError("images: there are none")

@@ -92,7 +92,7 @@ class OnnxSampler(OpenedFile):
             raise UsageError(
                 "steps: this file runs its loop in one call; export it with --graph step"
             )
-        (height, width), x = self._check(x_t), self._padded(x_t)
+        (height, width), x = self.check(x_t), self._padded(x_t)
         for pair in itertools.pairwise(self._levels(timesteps)):
             x = self._checked_result(self.run(x, pair, context or {}), x)
             yield x[:, :, :height, :width]
@@ -136,7 +136,7 @@ class OnnxSampler(OpenedFile):
         self, name: str, x_t: Images, timesteps: Iterable[int] | None, context: Arrays | None
     ) -> Images:
         levels = self._levels(timesteps)
-        height, width = self._check(x_t)
+        height, width = self.check(x_t)
         if name not in self.outputs:
             raise UsageError(f"{name}: the file has none; export it with --trajectory")
         feed = self._feed(self._padded(x_t), context or {})

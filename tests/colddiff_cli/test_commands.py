@@ -89,6 +89,8 @@ def test_a_run_does_not_replace_the_recipe_it_is_of(cli: Cli, tmp_path: Path) ->
         ("train.compile=True", "write --set train.compile=true"),
         ("train.stepz=1", "--set train.stepz=1: tiny.toml: unknown parameter"),
         ("data.image_size=x", "--set data.image_size=x: dataset 'folder': image_size: "),
+        ("restorer.channels=7", "--set restorer.channels=7: restorer 'unet': channels: expected"),
+        ("degradation.num_steps=0", "--set degradation.num_steps=0: degradation 'gaussian-mask': "),
     ],
 )
 def test_a_setting_that_does_not_fit_is_blamed(

@@ -130,8 +130,12 @@ def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> 
     ("call", "message"),
     [
         (lambda p: p.degrade(torch.zeros(2, 3, 8, 8)), r"the restorer takes 1 channels, got 3"),
-        (lambda p: p.degrade(from_256(images())), r"got torch.uint8; use from_uint8"),
-        (lambda p: p.degrade(images().long()), r"floating point in \[-1, 1\], got torch.int64"),
+        (lambda p: p.degrade(from_256(images())), r"of torch.uint8; use from_uint8"),
+        (lambda p: p.restore(images().numpy()), r"expected a tensor.* a ndarray of float32"),
+        (lambda p: p.degradation(from_256(images()), 3), r"got a Tensor of torch.uint8; use from"),
+        (lambda p: p.degrade(images(), "3"), "one integer, or 2, one for each image; got '3'"),
+        (lambda p: p.generate(0, p.degradation, generator=None), "1 image or more, got 0"),
+        (lambda p: p.degrade(images().long()), r"in \[-1, 1\], got a Tensor of torch.int64"),
         (lambda p: p.restore(images().double()), r"computes in torch.float32, got torch.float64"),
         (lambda p: p.degrade(images(), 5), "expected levels 0 to 4"),
         (lambda p: p.degrade(images(), torch.tensor([1, 2, 3])), "one integer, or 2, one for each"),
@@ -149,6 +153,14 @@ def test_degrade_takes_one_level_for_all_or_one_each(process: ColdDiffusion) -> 
 def test_misuse_is_explained(call, message: str, process: ColdDiffusion) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match=message):
         call(process)
+
+
+@pytest.mark.parametrize("kind", ["degradation", "restorer", "sampler", "prior"])
+def test_names_and_classes_are_no_parts(kind: str) -> None:
+    parts = {"degradation": Fade(), "restorer": Half(), "sampler": build("sampler", "naive")}
+    for wrong, came in (("blend", "'blend'"), (Half, "the class Half")):
+        with pytest.raises(UsageError, match=f"{kind}: expected an object .*, got {came}"):
+            ColdDiffusion(**{**parts, kind: wrong})
 
 
 def test_a_random_degradation_wants_its_context() -> None:
@@ -206,6 +218,8 @@ def test_parts_that_no_recipe_can_name_have_to_be_given(tmp_path: Path) -> None:
     process = ColdDiffusion(Fade(), Half(), build("sampler", "naive"))
     process.image_shape = (1, 8, 8)
     process.save(tmp_path / "m")
+    with pytest.raises(UsageError, match=r"degradation: expected an object .* got the class Fade"):
+        ColdDiffusion.load(tmp_path / "m", degradation=Fade)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"Half.*is no component of a plugin"):
         ColdDiffusion.load(tmp_path / "m", degradation=Fade())
     again = ColdDiffusion.load(tmp_path / "m", degradation=Fade(), restorer=Half())

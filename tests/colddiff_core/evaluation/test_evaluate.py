@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,9 +159,16 @@ def test_small_images_have_no_ssim(process: ColdDiffusion) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"count": 8}, "expected 1 to 7, got 8"), ({"count": 0}, "expected 1 to 7, got 0")],
+    [
+        ({"count": 8}, "expected 1 to 7, got 8"),
+        ({"count": 0}, "expected 1 to 7, got 0"),
+        ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
+        ({"batch_size": -1}, "batch_size: expected 1 or more, got -1"),
+        ({"timesteps": ()}, "timesteps: expected levels"),
+        ({"timesteps": "20"}, "timesteps: expected integers"),
+    ],
 )
-def test_mistakes(options: dict[str, int], message: str, wide: ColdDiffusion) -> None:
+def test_mistakes(options: dict[str, Any], message: str, wide: ColdDiffusion) -> None:
     with pytest.raises(UsageError, match=message):
         evaluate(wide, Bars(), split="test", **options)
 

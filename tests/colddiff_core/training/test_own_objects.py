@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from own import SETTINGS, Fade, Net, own_images, own_process
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 
 from colddiff_core import ColdDiffError, ColdDiffusion, Degradation, UsageError, build, train
 from colddiff_core.contracts.errors import CheckpointError, Interrupted, RecipeError
@@ -148,6 +150,7 @@ def test_what_does_not_fit_is_told_before_work_begins(
         ((own_process(), X, SETTINGS), "folder: expected the path of a folder"),
         ((own_process(), X, SETTINGS, ""), "folder: expected the path of a folder"),
         ((own_process(), X, SETTINGS, "x" * 300), "File name too long"),
+        ((own_process(), None, SETTINGS, "m"), "images: expected a data set .* got a NoneType"),
         (("mnist-demo", "folder"), "folder: expected the path"),
         (("mnist-demo", X, SETTINGS, "folder"), "expected a recipe or a process, got a str"),
     ],
@@ -167,7 +170,16 @@ def test_a_prior_that_does_not_give_what_is_needed_is_refused(tmp_path: Path) ->
 
 def test_images_of_any_source_are_read(caplog: pytest.LogCaptureFixture) -> None:
     bytes_ = np.arange(3 * 16, dtype=np.uint8).reshape(3, 1, 4, 4)
-    for source in (bytes_, torch.from_numpy(bytes_), list(bytes_), (image for image in bytes_)):
+
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            return iter(bytes_)
+
+        def __len__(self) -> int:
+            return len(bytes_)
+
+    sources = (bytes_, torch.from_numpy(bytes_), list(bytes_), (x for x in bytes_), Stream())
+    for source in sources:
         data = OwnImages(source)
         assert (len(data), data.image_shape) == (3, (1, 4, 4))
         assert torch.equal(data.images([2, 0]), torch.from_numpy(bytes_[[2, 0]]))
