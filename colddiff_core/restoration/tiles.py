@@ -42,12 +42,14 @@ class Tiling:
     grid: int = 1
 
     def __post_init__(self) -> None:
-        """Check the overlap.
+        """Check the sides and the overlap.
 
         Raises:
-            UsageError: it is negative, or leaves no step from tile to tile.
+            UsageError: it is negative, or leaves no step from tile to tile; or the tiles are small.
         """
         most = min(self.tile) - self.grid
+        if most < 0:
+            raise UsageError(f"tile: expected {self.grid} pixels or more, got {min(self.tile)}")
         if not 0 <= self.overlap <= most:
             raise UsageError(
                 f"overlap: expected 0 to {most} pixels for tiles of "
@@ -123,7 +125,8 @@ def _strips(
     rows, columns = tiling.spans(0), tiling.spans(1)
     across = [_weights(span, columns, tiling.overlap) for span in columns]
     # a line of weights above the channels
-    total = np.zeros((channels + 1, tiling.tile[0], tiling.size[1]), np.float32)
+    height = min(tiling.tile[0], tiling.size[0])
+    total = np.zeros((channels + 1, height, tiling.size[1]), np.float32)
     for k, down in enumerate(rows):
         weight_down = _weights(down, rows, tiling.overlap)
         lines = down.stop - down.start

@@ -89,6 +89,29 @@ def division_by_an_input(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("Div", ["one_more", "timesteps"], ["unused"]))
 
 
+def division_by_what_another_field_says(model: onnx.ModelProto) -> None:
+    add_constant(model, "least", -(2**63))
+    add_constant(model, "minus", -1)
+    model.graph.initializer[-1].int32_data.append(3)  # ONNX Runtime reads the other one
+    model.graph.node.append(helper.make_node("Div", ["least", "minus"], ["unused"]))
+
+
+def trips_that_are_fed(model: onnx.ModelProto) -> None:
+    add_constant(model, "trips", 4)
+    model.graph.input.append(helper.make_tensor_value_info("trips", INT64, ["batch"]))
+    loop_of(model).input[0] = "trips"
+
+
+def two_constants_of_one_name(model: onnx.ModelProto) -> None:
+    add_constant(model, "twice", 0)
+    add_constant(model, "twice", 3)
+
+
+def more_parts_than_said(model: onnx.ModelProto) -> None:
+    node = helper.make_node("Split", ["x_t"], ["unused", "unused too"], axis=1, num_outputs=1)
+    model.graph.node.append(node)
+
+
 def mean_of_integers(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("ReduceMean", ["timesteps"], ["unused"]))
 
@@ -175,6 +198,10 @@ def no_images(model: onnx.ModelProto) -> None:
         (inner_loop, "the operator 'Scan'"),
         (division_by_minus_one, "a division of integers (Div)"),
         (division_by_an_input, "a division of integers (Div)"),
+        (division_by_what_another_field_says, "numbers of 'minus' in int32_data and int64_data"),
+        (trips_that_are_fed, "two values of one name"),
+        (two_constants_of_one_name, "two values of one name"),
+        (more_parts_than_said, "Split into 1 with 2 outputs"),
         (mean_of_integers, "a division of integers (ReduceMean)"),
         (omitted_input, "Concat without its input 1"),
         (foreign_attribute, "an attribute 'exclusive' of 1 (Add)"),

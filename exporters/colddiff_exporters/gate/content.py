@@ -26,6 +26,9 @@ _INT32, _INT64 = 6, 7
 _WIDTHS = {1: 4, 2: 1, 3: 1, _INT32: 4, _INT64: 8, 9: 1, 10: 2, 11: 8}
 """Bytes of the types of tensors: float, uint8, int8, int32, int64, bool, half, double."""
 
+_FIELDS = {1: "float_data", _INT64: "int64_data", 11: "double_data"}
+"""Where numbers of a type lie if they are not raw; `int32_data` for the others."""
+
 
 class Extent(NamedTuple):
     """Where the numbers of a weight lie in the file beside."""
@@ -54,6 +57,7 @@ def check_content(model: Any) -> list[Extent]:
         for node in graph.node:
             _check_domain(node.domain)
             check_operator(node)
+        _check_names(graph)
         inside = (item.t for node in graph.node for item in node.attribute if item.HasField("t"))
         extents += [found for item in (*graph.initializer, *inside) for found in _extents(item)]
     _check_space(model.graph)
@@ -79,6 +83,10 @@ def _extents(tensor: Any) -> Iterator[Extent]:
     size = tensor.ByteSize()
     beside = {item.key: item.value for item in tensor.external_data}
     if not (beside or tensor.data_location):
+        # Of two fields, ONNX Runtime might read the one that was not judged
+        said = {field.name for field, _ in tensor.ListFields() if field.name.endswith("_data")}
+        if said - {_FIELDS.get(tensor.data_type, "int32_data")} and said != {"raw_data"}:
+            raise UnsafeFileError(f"numbers of {tensor.name!r} in {' and '.join(sorted(said))}")
         # no packed numbers take less than half a byte
         if min(tensor.dims, default=0) < 0 or count > 2 * size:
             raise UnsafeFileError(
@@ -94,6 +102,14 @@ def _extents(tensor: Any) -> Iterator[Extent]:
     if tensor.raw_data or not tensor.data_location:
         raise UnsafeFileError("weights in another file, and here as well")
     yield extent
+
+
+def _check_names(graph: Any) -> None:
+    """Refuse two values of one name: a constant that is an input, too, would be whatever is fed."""
+    values = [item.name for item in (*graph.input, *graph.initializer)]
+    values += [name for node in graph.node for name in node.output if name]
+    if len(set(values)) < len(values):
+        raise UnsafeFileError("two values of one name")
 
 
 def _numbers(tensor: Any) -> tuple[int, ...]:

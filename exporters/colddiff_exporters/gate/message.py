@@ -34,7 +34,7 @@ _ALLOWED = {
     "NodeProto": "input output name op_type domain attribute",
     "AttributeProto": "name type f i s t g floats ints strings",
     "TensorProto": "name dims data_type raw_data float_data int32_data int64_data double_data "
-    "uint64_data external_data data_location",
+    "external_data data_location",
     "ValueInfoProto": "name type",
     "TypeProto": "tensor_type",
     "Tensor": "elem_type shape",

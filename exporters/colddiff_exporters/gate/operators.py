@@ -84,6 +84,8 @@ def _objection(operators: Operators, node: Any) -> str:
             if not _fits(value, known.get(attribute.name, ())):
                 shown = f"{value:,}" if isinstance(value, int) else repr(value)
                 return f"an attribute {attribute.name!r} of {shown} ({name})"
+        if attribute.name == "num_outputs" and attribute.i != len(node.output):
+            return f"{name} into {attribute.i} with {len(node.output)} outputs"
     omitted = {k for k, each in enumerate(node.input) if not each}
     for k in sorted(omitted.difference(operators[name].get("omitted", ()))):
         return f"{name} without its input {k}"

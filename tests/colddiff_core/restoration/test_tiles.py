@@ -64,6 +64,18 @@ def test_an_overlap_that_leaves_no_step_is_refused(overlap: int) -> None:
         Tiling((50, 50), (16, 16), overlap)
 
 
+def test_tiles_larger_than_the_image_take_no_more_than_it() -> None:
+    pixels = photograph(30, 40)
+    tiling = Tiling((30, 40), (10**9, 10**9), 0)
+    found = restore_tiled(lambda tiles: tiles, crop_of(pixels), tiling, channels=3)
+    np.testing.assert_array_equal(found, pixels)
+
+
+def test_a_tile_smaller_than_a_cell_is_refused_by_its_name() -> None:
+    with pytest.raises(UsageError, match="tile: expected 8 pixels or more, got 4"):
+        Tiling((50, 50), (4, 4), 0, grid=8)
+
+
 def test_the_default_overlap_follows_the_reach() -> None:
     found = [default_overlap(32, Locality(reach), 0, 1) for reach in (0, 6, 99)]
     assert found == [0, 12, 16]
