@@ -99,7 +99,7 @@ class PluginError(ColdDiffError):
 
 def nearby(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint on a name that is none of those known: the nearest, or what to say if none is near."""
-    nearest = get_close_matches(name, list(known), n=1)
+    nearest = get_close_matches(name.lower(), list(known), n=1)
     return f"did you mean {nearest[0]!r}?" if nearest else otherwise
 
 

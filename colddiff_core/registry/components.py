@@ -85,7 +85,7 @@ class Registered:
             if not (isinstance(target, type) and issubclass(target, base)):
                 raise PluginError(
                     f"{self.component.target} is not a {base.__name__}; subclass "
-                    f"{base.__module__}.{base.__name__}"
+                    f"colddiff_core.{base.__name__}"
                 )
         return target
 

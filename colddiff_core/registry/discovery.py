@@ -88,6 +88,12 @@ class Plugin:
         """The module that the entry point names."""
         return self.target.partition(":")[0].strip()
 
+    @property
+    def packages(self) -> set[str]:
+        """Top-level packages of its hooks and of its components, which may be others."""
+        targets = (self.module, *(component.target for _, component in self.components))
+        return {target.partition(":")[0].partition(".")[0] for target in targets}
+
 
 _entry_points: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
 
@@ -198,9 +204,10 @@ def culprit(error: BaseException) -> str | None:
     Returns:
         None for one that came through no third party's code.
     """
+    ours = {name for p in plugins() if p.distribution == PROJECT for name in p.packages}
     for plugin in plugins():
-        if plugin.distribution != PROJECT:
-            text = one_line(error, plugin.module)
+        for package in sorted(plugin.packages - ours):
+            text = one_line(error, package)
             if text != one_line(error):
                 return f"{plugin.blame}: {text}"
     return None

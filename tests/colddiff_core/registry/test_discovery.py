@@ -91,6 +91,7 @@ def test_torch_can_be_imported_beside_damaged_entry_points(site: Path) -> None:
 
 def test_an_exception_comes_from_the_plugin_whose_line_it_is(site: Path) -> None:
     source = component("some-fog", NAIVE, "sampler")
+    source += component("thick", "fog_parts:Thick")
     install(site, "some-fog", f"{source}\n\ndef fail(call):\n    return call()\n")
     plugins.cache_clear()
     assert [p.status for p in plugins() if p.distribution == "some-fog"] == ["active"]
@@ -103,8 +104,14 @@ def test_an_exception_comes_from_the_plugin_whose_line_it_is(site: Path) -> None
         f"({site / 'some_fog.py'}:{line})"
     )
     with pytest.raises(ZeroDivisionError) as caught:
-        _ = 1 // 0
-    assert culprit(caught.value) is None
+        exec("1 // 0", {"__name__": "fog_parts.x"})  # noqa: S102 - its components are elsewhere
+    assert culprit(caught.value) == (
+        "some-fog 1.0: ZeroDivisionError: integer division or modulo by zero (<string>:1)"
+    )
+    for name in (__name__, "colddiff_plugins.samplers.naive"):  # what it only makes use of
+        with pytest.raises(ZeroDivisionError) as caught:
+            exec("1 // 0", {"__name__": name})  # noqa: S102
+        assert culprit(caught.value) is None
     del sys.modules["some_fog"]
 
 

@@ -53,6 +53,7 @@ def test_defaults_are_filled_in_and_lists_become_tuples() -> None:
     ("params", "message"),
     [
         ({"densty": 1.0}, "fog: unknown parameter 'densty'; did you mean 'density'?"),
+        ({"DENSITY": 1.0}, "fog: unknown parameter 'DENSITY'; did you mean 'density'?"),
         ({"density": "1.0"}, "fog: density: input should be a valid number, got '1.0'"),
         ({"density": True}, "fog: density: input should be a valid number, got True"),
         ({"density": float("nan")}, "fog: density: input should be a finite number, got nan"),
