@@ -99,7 +99,8 @@ class PluginError(ColdDiffError):
 
 def nearby(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint on a name that is none of those known: the nearest, or what to say if none is near."""
-    nearest = get_close_matches(name.lower(), list(known), n=1)
+    names = list(known)
+    nearest = get_close_matches(name, names, 1) or get_close_matches(name.lower(), names, 1)
     return f"did you mean {nearest[0]!r}?" if nearest else otherwise
 
 
