@@ -100,10 +100,7 @@ class Model(ABC):
         return schedules.full(level or self.num_steps)
 
     def restore(
-        self,
-        x_t: Images,
-        timesteps: Iterable[int] | None = None,
-        context: Arrays | None = None,
+        self, x_t: Images, timesteps: Iterable[int] | None = None, context: Arrays | None = None
     ) -> Images:
         """Run the sampling loop, as `ColdDiffusion.restore` does.
 

@@ -31,10 +31,7 @@ _MAX_HEADER = 100_000_000  # bytes, what safetensors itself accepts
 
 
 def save_model(
-    process: Process,
-    folder: Path | str,
-    *,
-    provenance: Mapping[str, Any] | None = None,
+    process: Process, folder: Path | str, *, provenance: Mapping[str, Any] | None = None
 ) -> Path:
     """Write a model folder; see `ColdDiffusion.save`.
 

@@ -41,9 +41,7 @@ class BoundCheck:
 
 
 def parametrize_with_checks(
-    target: Target,
-    *,
-    cases: Iterable[Mapping[str, Any]] = ({},),
+    target: Target, *, cases: Iterable[Mapping[str, Any]] = ({},)
 ) -> Callable[..., Any]:
     """Parametrize a test with the checks of a component.
 

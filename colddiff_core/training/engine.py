@@ -108,10 +108,7 @@ class Engine:
     def _loss(self, minibatch: Minibatch) -> Tensor:
         with self.autocast():
             return reconstruction_loss(
-                self.process.degradation,
-                self.forward,
-                minibatch,
-                quantize=self.settings.quantize,
+                self.process.degradation, self.forward, minibatch, quantize=self.settings.quantize
             )
 
     def _without_exchange(self) -> AbstractContextManager[None]:

@@ -36,13 +36,7 @@ from colddiff_core.training.metrics import MetricsFile
 from colddiff_core.training.minibatch import Feed
 from colddiff_core.training.resuming import check_same_run, facts_of
 from colddiff_core.training.samples import SAMPLES, write_samples
-from colddiff_core.training.setup import (
-    Task,
-    fit_prior,
-    prepare,
-    task_of_objects,
-    task_of_recipe,
-)
+from colddiff_core.training.setup import Task, fit_prior, prepare, task_of_objects, task_of_recipe
 from colddiff_core.training.state import capture, resume
 
 Device = str | torch.device | None

@@ -135,10 +135,7 @@ def compare_with_torch(
 
 
 def compare_states(
-    sampler: "OnnxSampler",
-    process: Process,
-    images: Tensor | None,
-    tolerance: float,
+    sampler: "OnnxSampler", process: Process, images: Tensor | None, tolerance: float
 ) -> dict[str, float]:
     """Compare the optional outputs of a sampler, each state with torch's step from the one before.
 

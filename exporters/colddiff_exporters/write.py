@@ -11,10 +11,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
-from onnx.external_data_helper import (
-    convert_model_to_external_data,
-    write_external_data_tensors,
-)
+from onnx.external_data_helper import convert_model_to_external_data, write_external_data_tensors
 from onnx.helper import set_model_props
 from torch import Tensor
 
@@ -30,10 +27,7 @@ from colddiff_exporters.graph.step import join
 from colddiff_exporters.graph.trace import trace_restorer, trace_transition
 from colddiff_exporters.metadata import describe
 from colddiff_exporters.runtime import OnnxSampler
-from colddiff_exporters.verify import (
-    compare_states,
-    compare_with_torch,
-)
+from colddiff_exporters.verify import compare_states, compare_with_torch
 
 _CALIBRATION_IMAGES, _CALIBRATION_BATCH, _CALIBRATION_STEPS = 64, 16, 10
 _BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
