@@ -60,6 +60,11 @@ def check_numbers(picture: ImageFile) -> None:
         what = described(tags) if tags else "floating-point numbers"
         raise ImageError(f"{what} whose range the file does not say; {CONVERT}")
     packed = bool(picture.tile) and picture.tile[0].codec_name == "libtiff"
+    if tags and not packed:
+        planes = len(picture.getbands()) if tags.get(_PLANAR) == _IN_PLANES else 1
+        areas = ((x1 - x0) * (y1 - y0) for _, (x0, y0, x1, y1), *_ in picture.tile)
+        if sum(areas) < planes * picture.width * picture.height:
+            raise ImageError("cannot be decoded: the file does not say where all of it lies")
     if tags and picture.mode == "YCbCr" and not packed and tags.get(_SUBSAMPLING) != (1, 1):
         raise ImageError(f"uncompressed YCbCr with subsampled colours is not read; {CONVERT}")
     if tags and packed and tags.get(_PLANAR) == _IN_PLANES and _is_deep(picture):
@@ -89,7 +94,7 @@ def _stated_range(picture: ImageFile) -> tuple[float, float] | None:
     tags = picture.tag_v2
     if _kind(picture) == _UNSIGNED and _bits(picture) <= 16:
         black, white = 0.0, 2.0 ** _bits(picture) - 1
-    elif _LOWEST in tags and _HIGHEST in tags:
+    elif _bits(picture) > 8 and _LOWEST in tags and _HIGHEST in tags:  # of 8, signs are lost
         black, white = (float(np.ravel(tags[tag])[0]) for tag in (_LOWEST, _HIGHEST))
     else:
         return None

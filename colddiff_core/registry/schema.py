@@ -19,6 +19,8 @@ _CONFIG = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), validate_default=True
 )
 
+_MOST_FAULTS = 5  # that one message names
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -149,7 +151,10 @@ def validate_table(
         return model.model_validate_json(text)
     except ValidationError as invalid:
         faults = invalid.errors()
-        failure = error(f"{where}: {'; '.join(_describe(item, model) for item in faults)}")
+        told = [_describe(item, model) for item in faults[:_MOST_FAULTS]]
+        if len(faults) > _MOST_FAULTS:
+            told.append(f"and {len(faults) - _MOST_FAULTS:,} faults more")
+        failure = error(f"{where}: {'; '.join(told)}")
         failure.fields = tuple(".".join(map(str, item["loc"])) for item in faults)
         raise failure from None
     except ValueError as invalid:  # a value that TOML has no word for, a tensor for example
@@ -169,7 +174,7 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
         known = _settable(_table_at(model, parents))
         hint = nearby(str(last), known, f"known: {', '.join(known) or '-'}")
-        return f"unknown parameter {field!r}; {hint}"
+        return f"unknown parameter {field!r:.80}; {hint}"
     if item["type"] == "missing":
         about = model.model_fields[last].description if not parents else None
         return f"parameter {field!r} is missing" + (f" ({about})" if about else "")

@@ -41,7 +41,9 @@ def check_divisions(graph: Any, outer: Mapping[str, int] | None = None) -> None:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 check_divisions(attribute.g, types)
-        types |= dict.fromkeys(node.output, _result(node, types))
+        types |= dict.fromkeys(node.output, 0)
+        alike = node.output if node.op_type == "Split" else node.output[:1]  # MaxPool gives places
+        types |= dict.fromkeys(alike, _result(node, types))
 
 
 def _result(node: Any, types: Mapping[str, int]) -> int:

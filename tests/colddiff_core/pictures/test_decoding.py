@@ -147,6 +147,20 @@ def test_what_is_no_number_is_refused() -> None:
         read(b"Pf\n1 1\n-1.0\n" + np.float32([1]).tobytes())
 
 
+def test_eight_bits_with_signs_are_refused_whatever_range_they_have() -> None:
+    values = np.array([[-128, 127]], np.int8)
+    with pytest.raises(ImageError, match="8 bits, signed integers"):
+        read_picture(tiff(values, 1, tags={340: ("f", [-128]), 341: ("f", [127])}))
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_a_tiff_that_leaves_out_where_parts_of_it_lie_is_refused(planes: bool) -> None:
+    values = np.full((4, 4, 3), 200, np.uint8)
+    tags = {273: ("I", [8]), 278: ("I", [4 if planes else 2])}
+    with pytest.raises(ImageError, match="does not say where all of it lies"):
+        read_picture(tiff(values, 2, planes=planes, tags=tags))
+
+
 def test_few_bits_span_from_black_to_white() -> None:
     ramp = np.arange(16, dtype=np.uint8).reshape(1, 16)
     packed = (ramp[:, ::2] << 4 | ramp[:, 1::2]).astype(np.uint8)

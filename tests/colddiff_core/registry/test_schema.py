@@ -70,6 +70,12 @@ def test_errors_name_the_field_what_was_expected_and_what_came(
     assert str(caught.value).startswith(message)
 
 
+def test_what_is_all_wrong_is_told_in_a_line_that_can_be_read() -> None:
+    with pytest.raises(ParameterError, match="and 995 faults more") as caught:
+        check(**{f"{k}" * 1000: k for k in range(1000)})
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_missing_parameter_is_named() -> None:
     with pytest.raises(ParameterError, match="parameter 'image_shape' is missing"):
         Parameters.of(Fog).validate({}, where="fog")
