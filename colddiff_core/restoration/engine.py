@@ -16,6 +16,8 @@ from colddiff_core.restoration.tiles import Tiling, restore_tiled, sample_tiles
 
 _LARGEST_TILE = 1024  # pixels a side: larger ones share no less, and take longer to show progress
 
+FAINT = 32  # pixels: what comes from farther through several steps is below 0.01 of 255
+
 Schedule = Callable[[int], tuple[int, ...]]
 """From the level of a picture to the levels that are visited."""
 
@@ -240,7 +242,8 @@ class Engine:
             tile = (max(tile[0] // grid, 2) * grid, max(tile[1] // grid, 2) * grid)
         overlap = room.overlap
         if overlap is None:
-            overlap = default_overlap(min(tile), locality, model.reach, grid)
+            steps = len(self._schedule(self._level or model.num_steps)) - 1
+            overlap = default_overlap(min(tile), locality, model.reach, grid, steps)
         return Tiling((height, width), tile, overlap, grid)
 
     def _side(self, width: int, channels: int, budget: int, grid: int) -> int:
@@ -268,20 +271,22 @@ class Engine:
         )
 
 
-def default_overlap(side: int, locality: Locality, reach: int | None, grid: int) -> int:
-    """What neighbouring tiles share, pixels.
+def default_overlap(side: int, locality: Locality, reach: int | None, grid: int, steps: int) -> int:
+    """What neighbouring tiles share, pixels: twice as far as a tile's border is felt.
 
-    Twice what a pixel of one step depends on, the reach of R and that of D: a tile's border is
-    felt so far from either side. It is half of a tile at most.
+    That is the reach of a step, of R and D together, n times for n steps; but what comes from
+    afar through several steps is faint, see `FAINT`. It is half of a tile at most.
 
     Args:
         side: of the tiles.
         locality: of D.
         reach: of R; None counts as a few pixels, since no overlap would do.
         grid: tiles start at multiples of it.
+        steps: n.
     """
-    wanted = 2 * (locality.reach + (min(side // 8, 32) if reach is None else reach))
-    return min(wanted, side // 2, side - grid)
+    once = locality.reach + (min(side // 8, FAINT) if reach is None else reach)
+    felt = max(once, min(steps * once, FAINT))
+    return min(2 * felt, side // 2, side - grid)
 
 
 def _fits(model: Model, height: int, width: int, budget: int) -> bool:

@@ -77,10 +77,12 @@ def test_a_tile_smaller_than_a_cell_is_refused_by_its_name() -> None:
 
 
 def test_the_default_overlap_follows_the_reach() -> None:
-    found = [default_overlap(32, Locality(reach), 0, 1) for reach in (0, 6, 99)]
+    found = [default_overlap(32, Locality(reach), 0, 1, 1) for reach in (0, 6, 99)]
     assert found == [0, 12, 16]
-    assert default_overlap(64, Locality(6), 4, 1) == 20  # twice the reach of D and R
-    assert default_overlap(8, Locality(8, 8), None, 8) == 0
+    assert default_overlap(64, Locality(6), 4, 1, 1) == 20  # twice the reach of D and R
+    assert default_overlap(64, Locality(0), 1, 1, 5) == 10  # five times as far
+    assert default_overlap(256, Locality(0), 9, 1, 99) == 64  # but no farther than is felt
+    assert default_overlap(8, Locality(8, 8), None, 8, 1) == 0
 
 
 def test_memory_is_bounded_by_a_strip() -> None:
@@ -128,7 +130,7 @@ def test_no_seam_is_seen(name: str, params: dict[str, object]) -> None:
         edges = [span.start + shift for span in tiling.spans(1)[1:] for shift in (-1, 0)]
         return float(off[:, :, edges].max()), float(off.mean())
 
-    at_edges, mean = error(default_overlap(32, locality, 1, locality.grid))
+    at_edges, mean = error(default_overlap(32, locality, 1, locality.grid, process.num_steps))
     hard_edges, _ = error(0)
     assert hard_edges > 0.1  # without overlap there are seams
     assert at_edges < 0.05  # of 2: six levels of 255
