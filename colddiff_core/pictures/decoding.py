@@ -62,8 +62,9 @@ def check_numbers(picture: ImageFile) -> None:
     packed = bool(picture.tile) and picture.tile[0].codec_name == "libtiff"
     if tags and not packed:
         planes = len(picture.getbands()) if tags.get(_PLANAR) == _IN_PLANES else 1
-        areas = ((x1 - x0) * (y1 - y0) for _, (x0, y0, x1, y1), *_ in picture.tile)
-        if sum(areas) < planes * picture.width * picture.height:
+        boxes = [tile.extents or (0, 0, 0, 0) for tile in picture.tile]
+        covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes)
+        if covered < planes * picture.width * picture.height:
             raise ImageError("cannot be decoded: the file does not say where all of it lies")
     if tags and picture.mode == "YCbCr" and not packed and tags.get(_SUBSAMPLING) != (1, 1):
         raise ImageError(f"uncompressed YCbCr with subsampled colours is not read; {CONVERT}")

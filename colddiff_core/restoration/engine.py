@@ -119,9 +119,10 @@ class Engine:
         """Restore pictures of one size; where that fails, find out which of them is to blame."""
         try:
             yield from list(self._restore(pictures))
-        except ColdDiffError as error:
+        except (ColdDiffError, MemoryError) as error:
             if len(pictures) == 1:
-                yield error
+                why = f"out of memory: {error}; restore it in smaller tiles"
+                yield error if isinstance(error, ColdDiffError) else ColdDiffError(why)
                 return
             for pixels in pictures:
                 yield from self._each([pixels])

@@ -5,6 +5,7 @@ with this value's place filled with zeros. The other keys are the fields of `Met
 written as it is, everything else as JSON. The reading half imports no torch and no onnx.
 """
 
+import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "1"
 _PREFIX = "colddiff."
 _MAX_TEXT = 2**23  # of all entries together; what a prior has learnt is the most of it
+_MAX_NUMBERS = 2**28  # of one image; room for them is made before the file is run
 
 
 class Metadata(BaseModel):
@@ -80,6 +82,8 @@ class Metadata(BaseModel):
             num_steps
         ):
             raise ValueError("not a full schedule")
+        if math.prod(self.image_shape) > _MAX_NUMBERS:
+            raise ValueError(f"image_shape {self.image_shape}")
         if self.static_steps is not None and self.static_steps > num_steps:
             raise ValueError(f"static_steps {self.static_steps}")
         local = self.locality

@@ -245,6 +245,7 @@ def test_what_no_export_holds_is_refused_by_name(
         ("image_shape", "[3, 8, 8]", "where its metadata says images of"),
         ("static_steps", "2", "its metadata says 2"),
         ("static_steps", "9", "static_steps 9"),
+        ("image_shape", "[1, 1000000, 1000000]", "image_shape (1, 1000000, 1000000)"),
         ("graph", "step", "a loop, which only a sampler has"),
         ("graph", "restorer", "a loop, which only a sampler has"),
         ("graph", "picture", "should be 'sampler', 'step' or 'restorer'"),

@@ -69,7 +69,7 @@ class TorchSampler(OpenedFile):
                         torch.full((len(x),), level, device=self.device) for level in (t, s)
                     )
                     x = self._step(x, t_batch, s_batch, drawn)
-        except (RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:  # torch raises whatever its parts do
             raise UsageError(f"images or context do not fit the file: {error!s:.200}") from error
         return np.asarray(x.cpu().numpy())
 

@@ -103,14 +103,17 @@ def test_one_that_fails_is_found_in_its_batch(model: ProcessModel) -> None:
     def refuse_white(x_t: Images, levels: tuple[int, ...], context: Arrays) -> Images:
         found = run(x_t, levels, context)
         found[(x_t > 0.99).all((1, 2, 3))] = np.nan
+        if (x_t < -0.99).all((1, 2, 3)).any():
+            raise MemoryError("71.5 GiB")
         return found
 
     model._restore = refuse_white  # type: ignore[method-assign]
     white = np.full((8, 8, 3), 255, np.uint8)
-    pictures = [photograph(8, 8), white, photograph(8, 8)]
+    pictures = [photograph(8, 8), white, photograph(8, 8), 0 * white]
     source = Estimating(model, {})
     results = list(Engine(model, model.schedule, 4, source, Room())(pictures))
-    assert [type(result) for result in results] == [Restored, ColdDiffError, Restored]
+    assert [type(result) for result in results] == [Restored, ColdDiffError] * 2
+    assert "out of memory: 71.5 GiB" in str(results[3])
     assert f"{model.name}: what it makes of the images is not finite" in str(results[1])
 
 
