@@ -47,6 +47,8 @@ SIZES = {  # these depend on the model: any size within reason, from 1, or 0 whe
     *("output_padding", "output_shape", "pads", "split", "strides", "hidden_size"),
 }
 LARGEST = 2**16
+AXES = {"axis", "perm"}  # these depend on what an author writes: any axis of images
+MOST_AXES = 8
 SMALL = {"multipliers": (1, 2), "channels": 16}  # of a restorer that has them: quick to trace
 KINDS = {
     AttributeProto.FLOAT: "float",
@@ -68,7 +70,9 @@ class Usual(nn.Module):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Each in turn, on images whose width is 8."""
         y = self.layers(self.norm(F.relu(x)) + self.norm(self.conv(x)))
-        for f in (torch.tanh, torch.exp, torch.neg, torch.floor, torch.ceil, torch.sign, torch.erf):
+        for f in (torch.tanh, torch.exp, torch.neg, torch.round, torch.floor, torch.ceil):
+            y = y + f(y)
+        for f in (torch.sign, torch.erf, torch.relu):
             y = y + f(y)
         for f in (F.gelu, F.leaky_relu, F.elu, F.softplus, F.hardswish, F.hardsigmoid, F.mish):
             y = y + f(y)
@@ -78,11 +82,17 @@ class Usual(nn.Module):
         y = y + F.avg_pool2d(y, 3, stride=1, padding=1) + F.max_pool2d(y, 3, stride=1, padding=1)
         y = y + y.amax(1, keepdim=True) - y.amin(1, keepdim=True) + y.cumsum(3).clamp(-9, 9)
         y = torch.minimum(torch.maximum(y, x), x + 9) + F.softmax(y, 3) + F.softmax(y, 1)
+        mean, largest, total = y.mean((2, 3)), y.amax((2, 3)), y.double().int().long().sum((2, 3))
+        y = y + (mean + largest + y.amin((1, 2, 3))[:, None] + total.float())[:, :, None, None]
         small = F.avg_pool2d(y, 2)
         y = y + F.interpolate(small, scale_factor=2) + F.interpolate(small, y.shape[2:])
         for mode, aligned in itertools.product(("bilinear", "bicubic"), (False, True)):
             y = y + F.interpolate(small, y.shape[2:], mode=mode, align_corners=aligned)
             y = y + F.interpolate(small, scale_factor=2, mode=mode, align_corners=aligned)
+        number = torch.arange(x.shape[0], device=x.device)
+        y = y + number[:, None, None, None] + x.roll(1, 3) + x.flip(2) + x.repeat(1, 1, 1, 1)
+        y = torch.stack([y, x], 1).amax(1) + torch.cat([y, x], 1)[:, :3] + y.mT.contiguous().mT
+        y = y + x.sort(3).values + x.topk(2, 3, largest=False).values.amax(3, keepdim=True)
         level = t[:, None, None, None]
         strong = (level > 3) & ~(level < 1) | (level <= 0) & (level != 2)
         return torch.where(strong & (y <= 9) & (y < 9.5), y, x)
@@ -118,6 +128,8 @@ class Collected:
         if attribute.name in SIZES:
             lowest = min([1, *values, earlier["from"] if earlier else 1])
             known[attribute.name] = {"from": lowest, "to": LARGEST}
+        elif attribute.name in AXES:
+            known[attribute.name] = {"from": -MOST_AXES, "to": MOST_AXES - 1}
         else:
             known[attribute.name] = sorted({*values, *earlier})
 

@@ -46,6 +46,7 @@ class ProcessModel(Model):
                 f"model: expected the path of one, or a process, got a {type(process).__name__}"
             )
         self.name = name
+        self.fixed_sampler = False
         self.device = torch_device(device)
         self.note = "no GPU: torch finds no CUDA" if self.device == "cpu" else ""
         self.process = process.to(self.device).eval()
