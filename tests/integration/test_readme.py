@@ -67,8 +67,7 @@ def test_the_tour_runs_in_order(tour: Path, monkeypatch: pytest.MonkeyPatch) -> 
             command += " --set train.steps=2 --set restorer.channels=8 --set data.image_size=32"
         if command.startswith("colddiff reproduce"):
             command += " --budget 2 --images 4 --set restorer.channels=8"
-        if command.startswith("colddiff evaluate"):
-            command += " --images 12"
+        command = command.replace("--images 200", "--images 12")
         if command.startswith("colddiff generate"):
             command += " --steps 2"
         run(command, tour, monkeypatch)
