@@ -125,17 +125,17 @@ class Degradation(Buildable, nn.Module, ABC):
             like: a tensor on the device where they are needed.
         """
         key = (make.__name__, *sizes)
-        if torch.compiler.is_compiling() and not (
-            all(type(size) is int for size in sizes) and key in self._size_tables
-        ):
-            return tuple(made.to(like.device) for made in make(*sizes))
-        names = self._size_tables.get(key)
-        if names is None or self.get_buffer(names[0]).device != like.device:
-            with torch.inference_mode(False):  # they outlive the call, for training as well
-                self._keep(key, [made.to(like.device) for made in make(*sizes)])
-        elif not torch.compiler.is_compiling():
-            self._size_tables.move_to_end(key)
-        return tuple(self.get_buffer(name) for name in self._size_tables[key])
+        if torch.compiler.is_compiling():
+            if not all(type(size) is int for size in sizes) or key not in self._size_tables:
+                return tuple(made.to(like.device) for made in make(*sizes))
+        else:
+            names = self._size_tables.get(key)
+            if names is None or self._buffers[names[0]].device != like.device:  # type: ignore[union-attr]
+                with torch.inference_mode(False):  # they outlive the call, for training as well
+                    self._keep(key, [made.to(like.device) for made in make(*sizes)])
+            else:
+                self._size_tables.move_to_end(key)
+        return tuple(self._buffers[name] for name in self._size_tables[key])  # type: ignore[misc]
 
     def _keep(self, key: tuple[object, ...], tables: Sequence[Tensor]) -> None:
         """Register tables as buffers, and drop those of the size that was used longest ago."""

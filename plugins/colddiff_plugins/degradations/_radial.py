@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from colddiff_core import ImageShape, ParameterError
+from colddiff_core import Context, ImageShape, ParameterError
 
 MAX_ENTRIES = 50_000_000
 """Largest table that is made: a recipe may come from anybody."""
@@ -67,12 +67,14 @@ class RadialTable:
                 f"{MAX_ENTRIES:,} numbers; use fewer steps, a smaller std or smaller images"
             )
 
-    def make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Make the table of a size.
+    def make(self, height: int, width: int) -> tuple[Tensor, ...]:
+        """Make the tables of a size.
 
         Returns:
-            `kept`, (T + 1, n) float64, and `rank`, (a + 1, b + 1) int64: the column of `kept` for
-            a pixel so many rows and columns away, or more where there are no more.
+            `kept`, (T + 1, n) float64, and where its columns belong: for masks in the middle
+            `index`, (H, W) int64; for others `rank`, (a + 1, b + 1) int64, the column for a pixel
+            so many rows and columns away, or more where there are no more, then the numbers of
+            rows and columns.
         """
         a, b = self._reach(height, width)
         rows, columns = (torch.arange(n + 1) ** 2 for n in (a, b))
@@ -80,27 +82,31 @@ class RadialTable:
         squared, rank = torch.unique(squared, return_inverse=True)
         steps = -torch.expm1(-((squared.double().sqrt() / self._std_i[:, None]) ** 2) / 2)
         kept = torch.cat([torch.ones_like(steps[:1]), torch.cumprod(steps, dim=0)])
-        return kept, rank
+        if self._random:
+            return kept, rank, torch.arange(height), torch.arange(width)
+        down, across = (self._apart(torch.arange(n) - (n // 2 - 1), n) for n in (height, width))
+        return kept, rank[down[:, None], across]
 
-    def spread(self, values: Tensor, rank: Tensor, center: Tensor, size: Sequence[int]) -> Tensor:
+    def spread(self, values: Tensor, places: Sequence[Tensor], context: Context) -> Tensor:
         """Look up each pixel's value.
 
         Args:
             values: (B, n), one row of a table for each image.
-            rank: as `make` returns it.
-            center: (B, 2) or (1, 2) int64: row, column; within reach, or indexing fails.
-            size: (H, W) of the images.
+            places: where they belong, as `make` returns it.
+            context: with the `center` of random masks, (B, 2) int64: row, column; within reach,
+                or indexing fails.
 
         Returns:
             (B, 1, H, W).
         """
-        rows, columns = (
-            self._apart(torch.arange(n, device=rank.device) - at[:, None])
-            for n, at in zip(size, center.unbind(1), strict=True)
-        )
-        picked = rank[rows[:, :, None], columns[:, None, :]]
-        index = picked.flatten(1).expand(values.shape[0], -1)
-        return values.gather(1, index).reshape(-1, 1, *picked.shape[1:])
+        if not self._random:
+            (index,) = places
+            return values.index_select(1, index.flatten()).reshape(-1, 1, *index.shape)
+        rank, rows, columns = places
+        down = self._apart(rows - context["center"][:, :1], len(rows))
+        across = self._apart(columns - context["center"][:, 1:], len(columns))
+        index = rank[down[:, :, None], across[:, None, :]]
+        return values.gather(1, index.flatten(1)).reshape(-1, 1, *index.shape[1:])
 
     def around(self, values: Tensor, rank: Tensor, size: Sequence[int]) -> Tensor:
         """The values at all distances within an image from a centre, for sums over many centres.
@@ -115,12 +121,14 @@ class RadialTable:
             behind the centre, and -k for k before it.
         """
         rows, columns = (
-            self._apart(torch.arange(-n, n + 1, device=rank.device)).roll(n + 1) for n in size
+            self._apart(torch.arange(-n, n + 1, device=rank.device), n).roll(n + 1) for n in size
         )
         picked = rank[rows[:, None], columns]
         return values[:, picked.flatten()].reshape(-1, *picked.shape)
 
-    def _apart(self, offsets: Tensor) -> Tensor:
+    def _apart(self, offsets: Tensor, most: int) -> Tensor:
+        if most <= self._limit:
+            return offsets.abs()
         # float bounds: torch.onnx sorts a graph wrongly where integers are clamped twice
         return offsets.abs().clamp(max=float(self._limit)).long()
 
@@ -128,8 +136,3 @@ class RadialTable:
         """How many rows and columns away from a centre distances are told apart."""
         sides = (height, width) if self._random else (height - height // 2, width - width // 2)
         return min(sides[0], self._limit), min(sides[1], self._limit)
-
-
-def middle(height: int, width: int) -> Tensor:
-    """The authors' middle as a (1, 2) centre."""
-    return torch.tensor([[height // 2 - 1, width // 2 - 1]])

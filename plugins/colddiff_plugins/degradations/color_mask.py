@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from colddiff_core import NO_CONTEXT, Context, Degradation, Hints, ImageShape, TensorSpec
-from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
+from colddiff_plugins.degradations._radial import RadialTable, mask_stds
 
 _TRACE = 1 / 255  # of the image: less does not show in a picture of 8 bits
 _SPREAD = 0.5  # the authors draw each channel of the colour from [-0.5, 0.5)
@@ -73,7 +73,7 @@ class ColorMask(Degradation):
             ContextError: the colour is mixed with the image everywhere, as at low levels.
             UsageError: a hint other than `color`.
         """
-        flat = self._weight(t, x_t) < _TRACE
+        flat = self._weight(x_t, t) < _TRACE
         if hints or not flat.flatten(1).any(1).all():
             return super().estimate_context(x_t, t, hints)
         covered = flat.to(torch.promote_types(x_t.dtype, torch.float32))
@@ -82,26 +82,24 @@ class ColorMask(Degradation):
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        weight = self._weight(t, x0)
+        weight = self._weight(x0, t)
         return (weight * x0 + (1 - weight) * context["color"].to(weight.dtype)).to(x0.dtype)
 
     def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) = (A_s - A_t) ∘ (x0 - c)."""
-        change = self._weight(s, x0) - self._weight(t, x0)
+        change = self._weight(x0, s, t)
         return (change * (x0 - context["color"].to(change.dtype))).to(x0.dtype)
 
-    def _weight(self, t: Tensor, x0: Tensor) -> Tensor:
-        """A_t, (B, 1, H, W)."""
-        size = x0.shape[2:]
-        weight, rank = self.table(self._make, *size, like=x0)
-        center = middle(*size).to(x0.device)
-        return self._radial.spread(weight[t], rank, center, size).to(
-            torch.promote_types(x0.dtype, torch.float32)
-        )
+    def _weight(self, x0: Tensor, s: Tensor, t: Tensor | None = None) -> Tensor:
+        """A_s, or A_s - A_t, (B, 1, H, W)."""
+        weight, *places = self.table(self._make, *x0.shape[2:], like=x0)
+        values = weight[s] if t is None else weight[s] - weight[t]
+        spread = self._radial.spread(values, places, NO_CONTEXT)
+        return spread.to(torch.promote_types(x0.dtype, torch.float32))
 
-    def _make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
-        kept, rank = self._radial.make(height, width)
+    def _make(self, height: int, width: int) -> tuple[Tensor, ...]:
+        kept, *places = self._radial.make(height, width)
         if self._reverse:
             kept = 1 - kept.flip(0)
             kept[0] = 1
-        return kept.float(), rank
+        return kept.float(), *places

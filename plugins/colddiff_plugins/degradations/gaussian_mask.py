@@ -11,7 +11,7 @@ The T products are taken once; a level is one row of a table over r² (see `_rad
 centre costs no more arithmetic: the same table, looked up at other distances.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -27,7 +27,7 @@ from colddiff_core import (
     UsageError,
 )
 from colddiff_plugins.degradations._find_center import center_of_hole, center_of_mask
-from colddiff_plugins.degradations._radial import RadialTable, mask_stds, middle
+from colddiff_plugins.degradations._radial import RadialTable, mask_stds
 
 
 class GaussianMask(Degradation):
@@ -95,7 +95,7 @@ class GaussianMask(Degradation):
             return super().estimate_context(x_t, t, hints)
         self.check_hints(hints, ("mask", "center"))
         # On the CPU, since not every device knows float64
-        table, rank = self._kept(x_t)
+        table, rank, *_ = self._kept(x_t)
         kept = self._radial.around(table[t], rank, x_t.shape[2:]).cpu()
         mask = hints.get("mask")
         center = (
@@ -105,23 +105,23 @@ class GaussianMask(Degradation):
 
     def forward(self, x0: Tensor, t: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, t); see `Degradation.forward`."""
-        kept, rank = self._kept(x0)
-        return self._multiply(x0, kept[t], rank, context)
+        kept, *places = self._kept(x0)
+        return self._multiply(x0, kept[t], places, context)
 
     def difference(self, x0: Tensor, t: Tensor, s: Tensor, context: Context = NO_CONTEXT) -> Tensor:
         """D(x0, s) - D(x0, t) with one look-up and one product."""
-        kept, rank = self._kept(x0)
-        return self._multiply(x0, kept[s] - kept[t], rank, context)
+        kept, *places = self._kept(x0)
+        return self._multiply(x0, kept[s] - kept[t], places, context)
 
     def _kept(self, x0: Tensor) -> tuple[Tensor, ...]:
         return self.table(self._make, *x0.shape[2:], like=x0)
 
-    def _make(self, height: int, width: int) -> tuple[Tensor, Tensor]:
-        kept, rank = self._radial.make(height, width)
-        return kept.float(), rank
+    def _make(self, height: int, width: int) -> tuple[Tensor, ...]:
+        kept, *places = self._radial.make(height, width)
+        return kept.float(), *places
 
-    def _multiply(self, x0: Tensor, values: Tensor, rank: Tensor, context: Context) -> Tensor:
-        size = x0.shape[2:]
-        center = context["center"] if self._random else middle(*size).to(x0.device)
-        mask = self._radial.spread(values, rank, center, size)
+    def _multiply(
+        self, x0: Tensor, values: Tensor, places: Sequence[Tensor], context: Context
+    ) -> Tensor:
+        mask = self._radial.spread(values, places, context)
         return (mask.to(torch.promote_types(x0.dtype, torch.float32)) * x0).to(x0.dtype)
